@@ -1,0 +1,232 @@
+"""The vocabulary: every quantity that a proof, a page or a measurement speaks of, named once.
+
+The functions build the kernel terms; :data:`QUANTITIES` says what each name means, how it is
+printed and how it is normalised.  Proofs, LaTeX and measurement all read it here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from theory.terms import (
+    PARAMS,
+    SCALAR,
+    Arg,
+    Term,
+    inv_root,
+    make,
+    mul,
+    norm,
+    power,
+    shift,
+    tensor,
+)
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """One quantity of the theory.
+
+    Attributes:
+        name: its name in terms, in measurements and in files.
+        latex: its symbol, ``{}`` standing for the layer index where it has one.
+        meaning: what it is, in words.
+        normalisation: its shape or normalisation.
+        sign: ``positive``, ``non-negative``, or ``signed``.
+    """
+
+    name: str
+    latex: str
+    meaning: str
+    normalisation: str
+    sign: str = "non-negative"
+
+
+QUANTITIES: dict[str, Quantity] = {
+    q.name: q
+    for q in (
+        Quantity("m", "m_{{{}}}", "width of layer l; m_0 is the input dimension", "integer",
+                 "positive"),
+        Quantity("theta", r"\theta", "all trainable parameters", "(p,)", "signed"),
+        Quantity("R", "R", "radius of the ball of parameters around the centre",
+                 "Euclidean norm over all trainable parameters"),
+        Quantity("W", "W^{{{}}}", "weights of layer l", "(m_l, m_{l-1}), N(0, 1) at the start",
+                 "signed"),
+        Quantity("v", "v", "weights of the linear readout", "(m_L,), N(0, 1) or +-1", "signed"),
+        Quantity("alpha", r"\alpha^{{{}}}", "activations of layer l; layer 0 is the input",
+                 "(m_l,)", "signed"),
+        Quantity("z", "z^{{{}}}", "pre-activations of layer l, W alpha / sqrt(m_{l-1})", "(m_l,)",
+                 "signed"),
+        Quantity("delta", r"\delta^{{{}}}", "back-propagated signal, the derivative of f by alpha",
+                 "(m_l,)", "signed"),
+        Quantity("f", "f", "output of the network", "scalar", "signed"),
+        Quantity("s", "s_{{{}}}", "weight norm of layer l",
+                 "spectral norm of W over sqrt(m_{l-1})"),
+        Quantity("a", "a_{{{}}}", "activation scale of layer l",
+                 "Euclidean norm of alpha over sqrt(m_l)"),
+        Quantity("g", "g_{{{}}}", "back-propagated norm of layer l", "Euclidean norm of delta"),
+        Quantity("q", "q_{{{}}}", "back-propagated maximum of layer l", "maximum norm of delta"),
+        Quantity("lambda", r"\lambda_{{{}}}", "supremum of |sigma'| of layer l", "over R"),
+        Quantity("beta", r"\beta_{{{}}}", "supremum of |sigma''| of layer l", "over R"),
+        Quantity("epsilon", r"\varepsilon_{{{}}}", "bound on the Hessian norm over the ball",
+                 "spectral norm"),
+        Quantity("hessian_norm", r"\|\nabla^2 f\|", "Hessian norm of the model",
+                 "spectral norm over all trainable parameters"),
+        Quantity("gradient_norm", r"\|\nabla f\|", "gradient norm of the model",
+                 "Euclidean norm over all trainable parameters"),
+        Quantity("kernel", "K", "tangent kernel", "inner product of two gradients", "signed"),
+        Quantity("output", "f", "output of the network", "scalar", "signed"),
+        Quantity("P", "P_{{{}}}", "bound on the Jacobian of z^l by W^k", "spectral norm"),
+        Quantity("M", "M_{{{}}}", "bound on the block of the Hessian for layers k and k'",
+                 "spectral norm; v marks the readout"),
+        Quantity("s_bar", r"\bar s_{{{}}}", "weight norm on the ball, at most", "as s"),
+        Quantity("a_bar", r"\bar a_{{{}}}", "activation scale on the ball, at most", "as a"),
+        Quantity("g_bar", r"\bar g_{{{}}}", "back-propagated norm on the ball, at most", "as g"),
+        Quantity("q_bar", r"\bar q_{{{}}}", "back-propagated maximum on the ball, at most", "as q"),
+        Quantity("Z", "Z_{{{}}}", "movement of the pre-activations on the ball, at most",
+                 "Euclidean norm"),
+        Quantity("E", "E_{{{}}}", "movement of the activations on the ball, at most",
+                 "Euclidean norm"),
+        Quantity("G", "G_{{{}}}", "movement of the back-propagated signal on the ball, at most",
+                 "Euclidean norm"),
+    )
+}
+
+CENTRE = make("point", "theta0")
+POINT = make("point", "theta")
+INPUT = make("input", "x")
+OTHER = make("input", "z")
+RADIUS = make("sym", "R")
+READOUT = "v"  # the name of the readout among the blocks of parameters
+
+
+# -- spaces and operators -------------------------------------------------------------------------
+
+
+def layer(index: Arg) -> Term:
+    """The space of layer l, of dimension m_l."""
+    return make("layer", index)
+
+
+def width(index: Arg) -> Term:
+    """m_l, the width of layer l."""
+    return make("dim", layer(index))
+
+
+def weights_space(index: Arg) -> Term:
+    """The space of the weights of layer l, of dimension m_l m_{l-1}."""
+    return tensor(layer(index), layer(shift(index, -1)))
+
+
+def parameters(point: Term) -> Term:
+    """theta, the vector of all trainable parameters, at a point."""
+    return make("op", "theta", PARAMS, SCALAR, point)
+
+
+def weights(index: Arg, point: Term) -> Term:
+    """W^l at a point."""
+    return make("op", "W", layer(index), layer(shift(index, -1)), index, point)
+
+
+def readout_weights(index: Arg, point: Term | None) -> Term:
+    """v; a fixed readout has no point."""
+    tags = () if point is None else (point,)
+    return make("op", "v", layer(index), SCALAR, index, *tags)
+
+
+def activation(index: Arg, point: Term, at: Term) -> Term:
+    """alpha^l at a point and an input."""
+    return make("op", "alpha", layer(index), SCALAR, index, point, at)
+
+
+def preactivation(index: Arg, point: Term, at: Term) -> Term:
+    """z^l at a point and an input."""
+    return make("op", "z", layer(index), SCALAR, index, point, at)
+
+
+def signal(index: Arg, point: Term, at: Term) -> Term:
+    """delta^l, the back-propagated signal, at a point and an input."""
+    return make("op", "delta", layer(index), SCALAR, index, point, at)
+
+
+def output(point: Term, at: Term) -> Term:
+    """f at a point and an input."""
+    return make("op", "f", SCALAR, SCALAR, point, at)
+
+
+def block(which: Arg, depth: Arg) -> Term:
+    """The coordinate projection of all parameters onto W^l, or onto v for ``"v"``."""
+    if which == READOUT:
+        return make("op", "Pi", layer(depth), PARAMS, READOUT)
+    return make("op", "Pi", weights_space(which), PARAMS, which)
+
+
+def gradient(point: Term, at: Term) -> Term:
+    """The gradient of f."""
+    return make("T", make("jac", output(point, at), point))
+
+
+def hessian(point: Term, at: Term) -> Term:
+    """The Hessian of f."""
+    return make("hess", make("id", SCALAR), output(point, at), point)
+
+
+def sigma(index: Arg, order: int, vector: Term) -> Term:
+    """The order-th derivative of the activation of layer l, entry by entry."""
+    return make("act", index, order, vector)
+
+
+def slope(index: Arg, point: Term, at: Term) -> Term:
+    """D^l, the diagonal matrix of the activation's first derivatives at z^l."""
+    return make("diag", sigma(index, 1, preactivation(index, point, at)))
+
+
+# -- scalars --------------------------------------------------------------------------------------
+
+
+def lipschitz(index: Arg) -> Term:
+    """lambda_l, the supremum of |sigma'| in layer l."""
+    return make("sym", "lambda", index)
+
+
+def curvature(index: Arg) -> Term:
+    """beta_l, the supremum of |sigma''| in layer l."""
+    return make("sym", "beta", index)
+
+
+def tolerance(at: Term) -> Term:
+    """epsilon, a bound on the Hessian norm over the ball, at an input."""
+    return make("sym", "epsilon", at)
+
+
+def symbol(name: str, *tags: Arg) -> Term:
+    """The real symbol of a quantity named in :data:`QUANTITIES`."""
+    if name not in QUANTITIES:
+        msg = f"{name!r} is not in the vocabulary; known: {', '.join(QUANTITIES)}"
+        raise KeyError(msg)
+    return make("sym", name, *tags)
+
+
+def definition(name: str, index: Arg, point: Term, at: Term) -> Term:
+    """What a measured layer statistic stands for: s, a, g or q of layer l, as a real term.
+
+    Raises:
+        KeyError: when the name is not one of those four.
+    """
+    match name:
+        case "s":
+            scale = inv_root(width(shift(index, -1)))
+            return mul(norm(weights(index, point)), scale)
+        case "a":
+            return mul(norm(activation(index, point, at)), inv_root(width(index)))
+        case "g":
+            return norm(signal(index, point, at))
+        case "q":
+            return norm(signal(index, point, at), "inf")
+    msg = f"{name!r} is not a layer statistic; these are s, a, g and q"
+    raise KeyError(msg)
+
+
+def squared(term: Term) -> Term:
+    """The square of a real."""
+    return power(term, 2)
