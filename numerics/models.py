@@ -1,0 +1,301 @@
+"""Fully connected networks as arrays: parameters, evaluation, forward and backward pass.
+
+NTK parameterization, as in `theory.networks`: alpha^0 = x, z^l = W^l alpha^(l-1) / sqrt(m_(l-1)),
+alpha^l = sigma_l(z^l), f = v . alpha^L / sqrt(m_L), with entries of W^l and v drawn from N(0, 1)
+(v from {-1, 1} on request). No biases.
+
+Everything compiled here takes the weights as arguments, never as constants, and depends otherwise
+only on the activations: one compilation serves every seed and every parameter point.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import sympy
+from jax.typing import ArrayLike, DTypeLike
+from jaxtyping import Array, Float
+from theory.activations import ActivationFunction
+from theory.networks import Network, NetworkError
+
+from numerics.activations import derivatives, jax_function
+
+Params = dict[str, Any]
+"""{"W": (W1, ..., WL)}, W_l of shape (m_l, m_(l-1)); with "v" (m_L,) iff the readout is trained."""
+
+Activations = tuple[ActivationFunction, ...]
+
+_BLOCK = 1 << 18  # entries of a weight matrix drawn at once: bounds the generator's temporaries
+
+
+class Trace(NamedTuple):
+    """Forward and backward pass at one input.
+
+    Attributes:
+        alpha: alpha^0 = x, ..., alpha^L; entry l has shape (m_l,).
+        z: pre-activations z^1, ..., z^L; entry l-1 has shape (m_l,).
+        delta: delta^l = df/dalpha^l for l = 1, ..., L; entry l-1 has shape (m_l,).
+        f: the output, a scalar.
+    """
+
+    alpha: tuple[Float[Array, " m_l"], ...]
+    z: tuple[Float[Array, " m_l"], ...]
+    delta: tuple[Float[Array, " m_l"], ...]
+    f: Float[Array, ""]
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """A network with numbers in it.
+
+    Attributes:
+        net: the description, all widths integers.
+        params: trainable parameters, {"W": (W1, ..., WL)} with W_l of shape (m_l, m_(l-1)), and "v"
+            of shape (m_L,) iff the readout is trained. Norms and distances of parameters are
+            Euclidean over all of these.
+        readout: v as drawn, shape (m_L,); the one in use where the readout is fixed.
+        seed: the seed the parameters were drawn from.
+        dtype: float64 or float32.
+    """
+
+    net: Network
+    params: Params = field(repr=False)
+    readout: Float[Array, " m_L"] = field(repr=False)
+    seed: int
+    dtype: np.dtype[Any]
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """m_0, ..., m_L as Python integers."""
+        return tuple(int(width) for width in self.net.widths)
+
+    @property
+    def trained_readout(self) -> bool:
+        """Whether v is among the trainable parameters."""
+        return bool(self.net.readout.trainable)
+
+    @property
+    def num_params(self) -> int:
+        """Number of trainable parameters p."""
+        widths = self.widths
+        weights = sum(m * n for m, n in zip(widths[1:], widths[:-1], strict=True))
+        return weights + (widths[-1] if self.trained_readout else 0)
+
+    def apply(self, params: Params | None, x: ArrayLike) -> Float[Array, "..."]:
+        """The output f(params; x).
+
+        Args:
+            params: parameters of the structure of `self.params`; None means `self.params`.
+            x: one input, shape (d,), or a batch, shape (n, d).
+
+        Returns:
+            A scalar array, or shape (n,) for a batch.
+
+        Raises:
+            ValueError: x or a parameter has the wrong shape.
+        """
+        params = check_params(self, params)
+        return _apply(params, self.readout, check_input(self, x), self.net.activations)
+
+
+def instantiate(
+    net: Network,
+    widths: Mapping[sympy.Symbol | str, int] | None = None,
+    seed: int = 0,
+    dtype: DTypeLike = jnp.float64,
+) -> Model:
+    """Draw the parameters of a network.
+
+    Every layer has a key of its own, made from the seed, the layer's index and the layer's own
+    shape: a layer does not change when others are widened, and networks of different widths are
+    independent for the same seed.
+
+    Args:
+        net: the description.
+        widths: a value for every width symbol of `net`; not needed if it has none.
+        seed: an integer, 0 <= seed < 2**32.
+        dtype: float64 (for verdicts) or float32.
+
+    Returns:
+        The model; W^l and v i.i.d. N(0, 1), v in {-1, 1} where the description says "sign".
+
+    Raises:
+        NetworkError: a width symbol has no value, or a value names no symbol of the network.
+        ValueError: the seed or the dtype is not one of the above.
+    """
+    numeric = _resolve(net, widths or {})
+    kind = _check_dtype(dtype)
+    root = jax.random.key(_check_seed(seed))
+    sizes = tuple(int(width) for width in numeric.widths)
+    weights = tuple(
+        _gaussian(_layer_key(root, layer, shape), shape, kind)
+        for layer, shape in enumerate(zip(sizes[1:], sizes[:-1], strict=True), start=1)
+    )
+    key = _layer_key(root, numeric.depth + 1, (1, sizes[-1]))
+    if numeric.readout.init == "sign":
+        readout = jax.random.rademacher(key, (sizes[-1],), kind)
+    else:
+        readout = jax.random.normal(key, (sizes[-1],), kind)
+    params: Params = {"W": weights}
+    if numeric.readout.trainable:
+        params["v"] = readout
+    return Model(net=numeric, params=params, readout=readout, seed=int(seed), dtype=kind)
+
+
+def trace(model: Model, x: ArrayLike, params: Params | None = None) -> Trace:
+    """Forward and backward pass at one input.
+
+    delta^L = v/sqrt(m_L), delta^l = W^(l+1)^T D^(l+1) delta^(l+1) / sqrt(m_l), D = diag sigma'(z).
+
+    Args:
+        model: the network.
+        x: one input, shape (d,).
+        params: where; None means `model.params`.
+
+    Returns:
+        The trace; `alpha` is indexed from layer 0, `z` and `delta` from layer 1.
+
+    Raises:
+        ValueError: x or a parameter has the wrong shape.
+    """
+    params = check_params(model, params)
+    x = check_input(model, x, batch=False)
+    return _trace(params, model.readout, x, model.net.activations)
+
+
+def forward(
+    params: Params, readout: Float[Array, " m_L"], x: Float[Array, "*n d"], activations: Activations
+) -> Float[Array, "*n"]:
+    """The output as a pure function, for use under JAX transformations; nothing is checked.
+
+    Args:
+        params: as in `Model.params`.
+        readout: used where `params` has no "v".
+        x: inputs, shape (d,) or (n, d).
+        activations: sigma_1, ..., sigma_L, static under `jax.jit`.
+
+    Returns:
+        f, shape () or (n,).
+    """
+    alpha = x
+    for weight, activation in zip(params["W"], activations, strict=True):
+        alpha = jax_function(activation)(alpha @ weight.T / math.sqrt(weight.shape[1]))
+    v = params.get("v", readout)
+    return alpha @ v / math.sqrt(v.shape[0])
+
+
+def backward(
+    params: Params, readout: Float[Array, " m_L"], x: Float[Array, " d"], activations: Activations
+) -> Trace:
+    """Forward and backward pass as a pure function; see `trace`. Nothing is checked."""
+    alpha, z, slopes = [x], [], []
+    for weight, activation in zip(params["W"], activations, strict=True):
+        z.append(weight @ alpha[-1] / math.sqrt(weight.shape[1]))
+        value, slope = derivatives(activation, z[-1], 1)
+        alpha.append(value)
+        slopes.append(slope)
+    v = params.get("v", readout)
+    delta = [v / math.sqrt(v.shape[0])]
+    for weight, slope in zip(params["W"][:0:-1], slopes[:0:-1], strict=True):
+        delta.append(weight.T @ (slope * delta[-1]) / math.sqrt(weight.shape[1]))
+    f = alpha[-1] @ v / math.sqrt(v.shape[0])
+    return Trace(tuple(alpha), tuple(z), tuple(reversed(delta)), f)
+
+
+_apply = partial(jax.jit, static_argnums=3)(forward)
+_trace = partial(jax.jit, static_argnums=3)(backward)
+
+
+def check_params(model: Model, params: Params | None) -> Params:
+    """`params`, or the model's own if None, after a look at structure and shapes.
+
+    Raises:
+        ValueError: naming the parameter that is missing, unknown or of the wrong shape.
+    """
+    if params is None:
+        return model.params
+    if set(params) != set(model.params):
+        msg = f"params has the keys {sorted(params)}; this model needs {sorted(model.params)}"
+        raise ValueError(msg)
+    if len(params["W"]) != len(model.params["W"]):
+        msg = f"params['W'] has {len(params['W'])} matrices; the depth is {len(model.params['W'])}"
+        raise ValueError(msg)
+    named = [(f"W{i}", w) for i, w in enumerate(params["W"], start=1)]
+    needed = [w.shape for w in model.params["W"]]
+    if "v" in params:
+        named.append(("v", params["v"]))
+        needed.append(model.readout.shape)
+    for (name, value), shape in zip(named, needed, strict=True):
+        if np.shape(value) != shape:
+            msg = f"params: {name} has shape {np.shape(value)}; this model needs {shape}"
+            raise ValueError(msg)
+    return params
+
+
+def check_input(model: Model, x: ArrayLike, batch: bool = True) -> Float[Array, "*n d"]:
+    """`x` as an array of the model's dtype, after a look at its shape.
+
+    Raises:
+        ValueError: the shape is not (d,), nor (n, d) where a batch is allowed.
+    """
+    array = jnp.asarray(x, dtype=model.dtype)
+    dim = model.widths[0]
+    if array.ndim not in ((1, 2) if batch else (1,)) or array.shape[-1] != dim:
+        wanted = f"({dim},) or (n, {dim})" if batch else f"({dim},), one input at a time"
+        msg = f"x has shape {array.shape}; this network takes {wanted}"
+        raise ValueError(msg)
+    return array
+
+
+def _resolve(net: Network, widths: Mapping[sympy.Symbol | str, int]) -> Network:
+    missing = {s.name for s in net.symbols} - {getattr(key, "name", key) for key in widths}
+    if missing:
+        names = ", ".join(sorted(missing))
+        msg = f"no value for the width {names}: give every symbol one, as in {{{names}: 1024}}"
+        raise NetworkError(msg)
+    return net.substitute(widths) if widths else net
+
+
+def _check_seed(seed: int) -> int:
+    value = operator.index(seed)
+    if not 0 <= value < 2**32:
+        msg = f"seed {seed} is out of range: give an integer from 0 to 2**32 - 1"
+        raise ValueError(msg)
+    return value
+
+
+def _check_dtype(dtype: DTypeLike) -> np.dtype[Any]:
+    kind = np.dtype(dtype)
+    if kind not in (np.dtype(np.float64), np.dtype(np.float32)):
+        msg = f"dtype {kind} is not supported: use float64 (for verdicts) or float32"
+        raise ValueError(msg)
+    return kind
+
+
+def _layer_key(root: Array, layer: int, shape: tuple[int, int]) -> Array:
+    key = jax.random.fold_in(root, layer)
+    return jax.random.fold_in(jax.random.fold_in(key, shape[0]), shape[1])
+
+
+@partial(jax.jit, static_argnums=(1, 2))
+def _gaussian(
+    key: Array, shape: tuple[int, int], dtype: np.dtype[Any]
+) -> Float[Array, "rows columns"]:
+    """I.i.d. N(0, 1) entries, drawn by blocks of rows so that no temporary is of full size."""
+    rows, columns = shape
+    height = max(1, min(rows, _BLOCK // columns))
+
+    def fill(index: Array, matrix: Array) -> Array:
+        block = jax.random.normal(jax.random.fold_in(key, index), (height, columns), dtype)
+        start = jnp.minimum(index * height, rows - height)  # the last block may overlap
+        return jax.lax.dynamic_update_slice(matrix, block, (start, 0))
+
+    return jax.lax.fori_loop(0, -(-rows // height), fill, jnp.zeros(shape, dtype))
