@@ -10,12 +10,13 @@ saturated network is made of exactly that number.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cache
 
 import jax
 import jax.numpy as jnp
 import sympy
 from jaxtyping import Array, Float
+
 from theory.activations import ActivationError, ActivationFunction
 
 Elementwise = Callable[[Array], Array]
@@ -97,7 +98,7 @@ _NODES: dict[type, Elementwise] = {
 }
 
 
-@lru_cache(maxsize=None)
+@cache
 def jax_function(function: ActivationFunction) -> Elementwise:
     """The activation as a JAX function, elementwise on an array of any shape.
 
@@ -118,8 +119,8 @@ def jax_function(function: ActivationFunction) -> Elementwise:
 
 
 def derivatives(
-    function: ActivationFunction, z: Float[Array, "..."], order: int
-) -> tuple[Float[Array, "..."], ...]:
+    function: ActivationFunction, z: Float[Array, "*shape"], order: int
+) -> tuple[Float[Array, "*shape"], ...]:
     """The activation and its derivatives at every entry of `z`.
 
     Args:

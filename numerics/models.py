@@ -23,10 +23,10 @@ import numpy as np
 import sympy
 from jax.typing import ArrayLike, DTypeLike
 from jaxtyping import Array, Float
-from theory.activations import ActivationFunction
-from theory.networks import Network, NetworkError
 
 from numerics.activations import derivatives, jax_function
+from theory.activations import ActivationFunction
+from theory.networks import Network, NetworkError
 
 Params = dict[str, Any]
 """{"W": (W1, ..., WL)}, W_l of shape (m_l, m_(l-1)); with "v" (m_L,) iff the readout is trained."""
@@ -89,7 +89,7 @@ class Model:
         weights = sum(m * n for m, n in zip(widths[1:], widths[:-1], strict=True))
         return weights + (widths[-1] if self.trained_readout else 0)
 
-    def apply(self, params: Params | None, x: ArrayLike) -> Float[Array, "..."]:
+    def apply(self, params: Params | None, x: ArrayLike) -> Float[Array, "*n"]:
         """The output f(params; x).
 
         Args:
