@@ -185,11 +185,13 @@ def forward(
     Returns:
         f, shape () or (n,).
     """
-    alpha = x
+    # Inputs are columns here: XLA multiplies W by columns and rows by W without a copy of W, but
+    # not rows by its transpose.
+    alpha = x.T
     for weight, activation in zip(params["W"], activations, strict=True):
-        alpha = jax_function(activation)(alpha @ weight.T / math.sqrt(weight.shape[1]))
+        alpha = jax_function(activation)(weight @ alpha / math.sqrt(weight.shape[1]))
     v = params.get("v", readout)
-    return alpha @ v / math.sqrt(v.shape[0])
+    return v @ alpha / math.sqrt(v.shape[0])
 
 
 def backward(
@@ -205,7 +207,7 @@ def backward(
     v = params.get("v", readout)
     delta = [v / math.sqrt(v.shape[0])]
     for weight, slope in zip(params["W"][:0:-1], slopes[:0:-1], strict=True):
-        delta.append(weight.T @ (slope * delta[-1]) / math.sqrt(weight.shape[1]))
+        delta.append((slope * delta[-1]) @ weight / math.sqrt(weight.shape[1]))
     f = alpha[-1] @ v / math.sqrt(v.shape[0])
     return Trace(tuple(alpha), tuple(z), tuple(reversed(delta)), f)
 
