@@ -13,7 +13,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from theory import lemmas
-from theory.vocabulary import parameters
 from theory.normal import at_most, same
 from theory.terms import (
     Arg,
@@ -28,6 +27,7 @@ from theory.terms import (
     shift,
     substitute,
 )
+from theory.vocabulary import parameters
 
 
 class KernelError(Exception):
@@ -332,6 +332,18 @@ def induction(name: str, high: Arg, base: Judgement, step: Judgement) -> Judgeme
     return _judge(rest | base.hypotheses, conclusion, "induction", (name, high), (base, step))
 
 
+def sum_last(total: Term, top: Arg) -> Judgement:
+    """``low <= high <= top |- sum_{k=low}^{high} B(k) = sum_{k=low}^{high-1} B(k) + B(high)``."""
+    if total.head != "osum":
+        msg = f"needs a sum over an index, was given {total}"
+        raise KernelError(msg)
+    name, low, high, body = total.args
+    last = substitute(body, {make("index", name, 0): high})
+    split = make("plus", make("osum", name, low, shift(high, -1), body), last)
+    premise = make("range", high, low, top)
+    return _judge(frozenset({premise}), eq(total, split), "sum_last", (total, top))
+
+
 def forall_elim(premise: Judgement, index: Arg) -> Judgement:
     """From "for all l in low..high: P(l)": P(index); a symbolic index adds ``range(index, ..)``."""
     if premise.conclusion.head != "forall":
@@ -399,7 +411,7 @@ def ball_elim(premise: Judgement, point: Term) -> Judgement:
 
 RULES = (
     "hypothesis", "lemma", "by_form", "at_most_by_form", "symmetry", "transitivity", "weaken",
-    "congruence", "monotone", "cut", "instance", "spectral", "induction", "forall_elim", "forall_intro",
+    "congruence", "monotone", "cut", "instance", "spectral", "induction", "sum_last", "forall_elim", "forall_intro",
     "ball_intro", "ball_elim",
 )
 

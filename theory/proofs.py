@@ -9,6 +9,7 @@ well formed; no text is ever evaluated.  Reading proves nothing: the steps are c
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -18,6 +19,7 @@ from theory.kernel import RULES, Judgement
 from theory.terms import Term, TermError, make
 
 FORMAT = "widthproof-proof/1"
+_FRACTION = re.compile(r"-?[0-9]{1,40}(/[0-9]{1,40})?")
 
 
 class ProofFormatError(ValueError):
@@ -207,7 +209,7 @@ def _value(value: Any, table: Sequence[Term]) -> Any:
     match value:
         case {"t": position}:
             return _pick(table, position)
-        case {"q": str(text)}:
+        case {"q": str(text)} if _FRACTION.fullmatch(text):
             return Fraction(text)
         case list():
             return tuple(_value(v, table) for v in value)
