@@ -98,14 +98,12 @@ def bound_norm(operator: Term, known: Known, kind: str = "2") -> Judgement:
     Raises:
         KernelError: when a part has no known bound and no lemma applies, naming it.
     """
-    found = known.get(norm(operator, kind))
-    if found is not None:
-        return found
-    first, parts, join = _decompose(operator, kind, known)
-    if not parts:
-        return first
-    holes = {make("var", f"?{i}", "real"): b for i, b in enumerate(parts)}
-    return chain(first, kernel.monotone(join(*holes), holes))
+    target = norm(operator, kind)
+    if target not in known:
+        first, parts, join = _decompose(operator, kind, known)
+        holes = {make("var", f"?{i}", "real"): b for i, b in enumerate(parts)}
+        known[target] = chain(first, kernel.monotone(join(*holes), holes)) if parts else first
+    return known[target]
 
 
 def _decompose(operator: Term, kind: str, known: Known):  # type: ignore[no-untyped-def]
