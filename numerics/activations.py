@@ -10,10 +10,12 @@ saturated network is made of exactly that number.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import sympy
 from jaxtyping import Array, Float
 
@@ -137,9 +139,30 @@ def derivatives(
     return tuple(level(z) for level in levels)
 
 
+def host_derivatives(
+    function: ActivationFunction, z: np.ndarray[Any, Any], order: int
+) -> tuple[np.ndarray[Any, Any], ...]:
+    """`derivatives` for NumPy vectors, compiled for few lengths: z is padded to a power of two.
+
+    Args:
+        function: the activation.
+        z: points, shape (m,).
+        order: highest derivative.
+
+    Returns:
+        `order + 1` NumPy arrays of shape (m,).
+    """
+    padded = np.zeros(1 << max(6, (z.size - 1).bit_length()), z.dtype)
+    padded[: z.size] = z
+    return tuple(np.asarray(value)[: z.size] for value in _derivatives(function, padded, order))
+
+
 def _derivative(function: Elementwise) -> Elementwise:
     # The derivative of an elementwise function is its directional derivative along all ones.
     return lambda t: jax.jvp(function, (t,), (jnp.ones_like(t),))[1]
+
+
+_derivatives = partial(jax.jit, static_argnums=(0, 2))(derivatives)
 
 
 def _evaluate(expr: sympy.Expr, t: Array | None) -> Array | float:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, NamedTuple
@@ -24,7 +24,7 @@ import sympy
 from jax.typing import ArrayLike, DTypeLike
 from jaxtyping import Array, Float
 
-from numerics.activations import derivatives, jax_function
+from numerics.activations import derivatives, host_derivatives, jax_function
 from theory.activations import ActivationFunction
 from theory.networks import Network, NetworkError
 
@@ -32,8 +32,10 @@ Params = dict[str, Any]
 """{"W": (W1, ..., WL)}, W_l of shape (m_l, m_(l-1)); with "v" (m_L,) iff the readout is trained."""
 
 Activations = tuple[ActivationFunction, ...]
+Derive = Callable[[ActivationFunction, Any, int], tuple[Any, ...]]
 
-_BLOCK = 1 << 18  # entries of a weight matrix drawn at once: bounds the generator's temporaries
+_BLOCK = 1 << 16  # random numbers drawn at once
+_SMALL = 1 << 20  # up to so many parameters a trace is faster in NumPy than its compilation
 
 
 class Trace(NamedTuple):
@@ -121,7 +123,7 @@ def instantiate(
     Args:
         net: the description.
         widths: a value for every width symbol of `net`; not needed if it has none.
-        seed: an integer, 0 <= seed < 2**32.
+        seed: an integer, seed >= 0.
         dtype: float64 (for verdicts) or float32.
 
     Returns:
@@ -133,21 +135,20 @@ def instantiate(
     """
     numeric = _resolve(net, widths or {})
     kind = _check_dtype(dtype)
-    root = jax.random.key(_check_seed(seed))
+    seed = _check_seed(seed)
     sizes = tuple(int(width) for width in numeric.widths)
     weights = tuple(
-        _gaussian(_layer_key(root, layer, shape), shape, kind)
+        _gaussian(seed, layer, shape, kind)
         for layer, shape in enumerate(zip(sizes[1:], sizes[:-1], strict=True), start=1)
     )
-    key = _layer_key(root, numeric.depth + 1, (1, sizes[-1]))
     if numeric.readout.init == "sign":
-        readout = jax.random.rademacher(key, (sizes[-1],), kind)
+        readout = _signs(seed, numeric.depth + 1, sizes[-1], kind)
     else:
-        readout = jax.random.normal(key, (sizes[-1],), kind)
+        readout = _gaussian(seed, numeric.depth + 1, (1, sizes[-1]), kind)[0]
     params: Params = {"W": weights}
     if numeric.readout.trainable:
         params["v"] = readout
-    return Model(net=numeric, params=params, readout=readout, seed=int(seed), dtype=kind)
+    return Model(net=numeric, params=params, readout=readout, seed=seed, dtype=kind)
 
 
 def trace(model: Model, x: ArrayLike, params: Params | None = None) -> Trace:
@@ -168,7 +169,27 @@ def trace(model: Model, x: ArrayLike, params: Params | None = None) -> Trace:
     """
     params = check_params(model, params)
     x = check_input(model, x, batch=False)
+    leaves = [x, *params["W"], params.get("v", model.readout)]
+    if model.num_params <= _SMALL and not any(isinstance(v, jax.core.Tracer) for v in leaves):
+        return jax.tree.map(jnp.asarray, host_trace(model, params, x))
     return _trace(params, model.readout, x, model.net.activations)
+
+
+def host_trace(model: Model, params: Params, x: ArrayLike) -> Trace:
+    """`trace` in NumPy, for small networks: nothing is compiled per architecture.
+
+    Args:
+        model: the network.
+        params: where; already checked.
+        x: one input, shape (d,).
+
+    Returns:
+        The trace, as NumPy arrays.
+    """
+    host = jax.tree.map(np.asarray, params)
+    arguments = host, np.asarray(model.readout), np.asarray(x), model.net.activations
+    with np.errstate(all="ignore"):
+        return backward(*arguments, derive=host_derivatives)
 
 
 def forward(
@@ -195,13 +216,17 @@ def forward(
 
 
 def backward(
-    params: Params, readout: Float[Array, " m_L"], x: Float[Array, " d"], activations: Activations
+    params: Params,
+    readout: Float[Array, " m_L"],
+    x: Float[Array, " d"],
+    activations: Activations,
+    derive: Derive = derivatives,
 ) -> Trace:
     """Forward and backward pass as a pure function; see `trace`. Nothing is checked."""
     alpha, z, slopes = [x], [], []
     for weight, activation in zip(params["W"], activations, strict=True):
         z.append(weight @ alpha[-1] / math.sqrt(weight.shape[1]))
-        value, slope = derivatives(activation, z[-1], 1)
+        value, slope = derive(activation, z[-1], 1)
         alpha.append(value)
         slopes.append(slope)
     v = params.get("v", readout)
@@ -268,8 +293,8 @@ def _resolve(net: Network, widths: Mapping[sympy.Symbol | str, int]) -> Network:
 
 def _check_seed(seed: int) -> int:
     value = operator.index(seed)
-    if not 0 <= value < 2**32:
-        msg = f"seed {seed} is out of range: give an integer from 0 to 2**32 - 1"
+    if value < 0:
+        msg = f"seed {seed} is negative: give an integer >= 0"
         raise ValueError(msg)
     return value
 
@@ -282,22 +307,41 @@ def _check_dtype(dtype: DTypeLike) -> np.dtype[Any]:
     return kind
 
 
-def _layer_key(root: Array, layer: int, shape: tuple[int, int]) -> Array:
-    key = jax.random.fold_in(root, layer)
-    return jax.random.fold_in(jax.random.fold_in(key, shape[0]), shape[1])
-
-
-@partial(jax.jit, static_argnums=(1, 2))
 def _gaussian(
-    key: Array, shape: tuple[int, int], dtype: np.dtype[Any]
+    seed: int, layer: int, shape: tuple[int, int], dtype: np.dtype[Any]
 ) -> Float[Array, "rows columns"]:
-    """I.i.d. N(0, 1) entries, drawn by blocks of rows so that no temporary is of full size."""
-    rows, columns = shape
-    height = max(1, min(rows, _BLOCK // columns))
+    """I.i.d. N(0, 1) entries, by blocks of a fixed size: one compilation for all shapes.
 
-    def fill(index: Array, matrix: Array) -> Array:
-        block = jax.random.normal(jax.random.fold_in(key, index), (height, columns), dtype)
-        start = jnp.minimum(index * height, rows - height)  # the last block may overlap
-        return jax.lax.dynamic_update_slice(matrix, block, (start, 0))
+    The blocks' keys are hashed from (seed, layer, rows, columns) by NumPy's SeedSequence.
+    """
+    size = math.prod(shape)
+    states = _key_data((seed, layer, *shape), -(-size // _BLOCK))
+    buffer = _aligned(size, dtype)
+    for block, state in enumerate(states):
+        start = block * _BLOCK
+        stop = min(start + _BLOCK, size)
+        buffer[start:stop] = np.asarray(_normal_block(state, dtype))[: stop - start]
+    # The buffer is not kept: sharing its memory, where the device is the CPU, is safe.
+    return jax.device_put(buffer.reshape(shape), may_alias=True)
 
-    return jax.lax.fori_loop(0, -(-rows // height), fill, jnp.zeros(shape, dtype))
+
+def _signs(seed: int, layer: int, size: int, dtype: np.dtype[Any]) -> Float[Array, " m_L"]:
+    key = jax.random.wrap_key_data(_key_data((seed, layer, 1, size), 1)[0], impl="threefry2x32")
+    return jax.random.rademacher(key, (size,), dtype)
+
+
+def _key_data(entropy: tuple[int, ...], count: int) -> np.ndarray[Any, np.dtype[np.uint32]]:
+    return np.random.SeedSequence(entropy).generate_state(2 * count, np.uint32).reshape(-1, 2)
+
+
+def _aligned(size: int, dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
+    """An empty vector at an address JAX can use without a copy (a multiple of 64 bytes)."""
+    raw = np.empty(size * dtype.itemsize + 64, np.uint8)
+    start = -raw.ctypes.data % 64
+    return raw[start : start + size * dtype.itemsize].view(dtype)
+
+
+@partial(jax.jit, static_argnums=1)
+def _normal_block(state: Array, dtype: np.dtype[Any]) -> Float[Array, " block"]:
+    key = jax.random.wrap_key_data(state, impl="threefry2x32")
+    return jax.random.normal(key, (_BLOCK,), dtype)
