@@ -349,6 +349,18 @@ def _block_norm(depth: int, readout: str) -> Schema:
     return Schema((fact("parameters", depth, readout),), le(norm(whole), bound))
 
 
+@_lemma("isometry", "a single block of parameters is all of them",
+        r"\|\Pi^\top A\,\Pi\|=\|A\|\ \text{(one block of parameters)}", "definition",
+        "HornJohnson2013")
+def _isometry(depth: int, readout: str) -> Schema:
+    known = blocks(depth, readout)
+    _require(len(known) == 1)
+    only = block(known[0], depth)
+    inner = operator_variable("A", only.rows, only.rows)
+    framed = norm(dot(transpose(only), inner, only))
+    return Schema((fact("parameters", depth, readout),), eq(framed, norm(inner)))
+
+
 @_lemma("block_distance", "one block moves no further than all parameters together",
         r"\|W^l(\theta)-W^l(\theta_0)\|\le\|\theta-\theta_0\|",
         f"{HORN}, Section 5.6 (spectral norm at most Frobenius norm)", "HornJohnson2013")

@@ -1,0 +1,29 @@
+"""Symbolic theory of wide networks: descriptions, lemmas, proofs, theorems, LaTeX.
+
+``theory.hessian_bound(network)`` derives an explicit bound on the Hessian norm of a described network
+through a small exact kernel; ``theory.catalog`` has the ledger's theorems by name.  SymPy, never JAX.
+"""
+
+from __future__ import annotations
+
+from theory.activations import ActivationFunction, activation
+from theory.networks import Activation, Dense, Input, Network, NetworkError, Readout, width
+from theory.theorem import Theorem
+from theory.theorems import (
+    HypothesisError,
+    UnknownTheoremError,
+    catalog,
+    contraction_bound,
+    hessian_bound,
+    kernel_change_bound,
+    linearization_bound,
+    one_hidden_layer,
+    reference_network,
+)
+
+__all__ = [
+    "Activation", "ActivationFunction", "Dense", "HypothesisError", "Input", "Network",
+    "NetworkError", "Readout", "Theorem", "UnknownTheoremError", "activation", "catalog",
+    "contraction_bound", "hessian_bound", "kernel_change_bound", "linearization_bound",
+    "one_hidden_layer", "reference_network", "width",
+]

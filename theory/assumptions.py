@@ -1,0 +1,159 @@
+"""What a theorem assumes, in words and in LaTeX, read off the hypotheses of its judgement."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from theory.terms import Term
+
+_FACTS: dict[str, tuple[str, str]] = {
+    "parameters": (
+        "the trainable parameters are W^1, ..., W^{depth}{readout}, with the Euclidean norm",
+        r"the trainable parameters $\theta$ are $W^{{1}},\dots,W^{{{depth}}}${readout}, with the "
+        r"Euclidean norm",
+    ),
+    "input": ("the input alpha^0 = x does not depend on the parameters",
+              r"the input $\alpha^0=x$ does not depend on the parameters"),
+    "dense": ("layer l is dense: z^l = W^l alpha^{l-1} / sqrt(m_{l-1})",
+              r"$z^l=W^l\alpha^{l-1}/\sqrt{m_{l-1}}$"),
+    "pointwise": ("layer l has a pointwise activation: alpha^l = sigma_l(z^l)",
+                  r"$\alpha^l=\sigma_l(z^l)$ entry by entry"),
+    "smooth": ("sigma_l is twice continuously differentiable", r"$\sigma_l\in C^2(\mathbb R)$"),
+    "bounded": ("", ""),
+    "readout": ("", ""),
+    "twice_differentiable": ("f is twice continuously differentiable in the parameters",
+                             r"$f$ is twice continuously differentiable in $\theta$"),
+}
+FACTS = tuple(_FACTS)
+
+
+@dataclass(frozen=True)
+class Assumption:
+    """One assumption of a theorem.
+
+    Attributes:
+        name: what :func:`proofs_check.falsify` and error messages call it.
+        text: the assumption in words.
+        latex: the same for a page.
+        formulas: the hypotheses of the judgement that it stands for.
+    """
+
+    name: str
+    text: str
+    latex: str
+    formulas: tuple[Term, ...]
+
+    def __str__(self) -> str:
+        """The assumption in words."""
+        return self.text
+
+
+def describe(formulas: Iterable[Term]) -> tuple[Assumption, ...]:
+    """Group hypotheses into assumptions that a reader recognises.
+
+    Args:
+        formulas: hypotheses of a judgement, its definitions left out.
+
+    Returns:
+        The assumptions, the network's first; facts that differ only in the layer are joined.
+    """
+    groups: dict[tuple[str, ...], list[Term]] = {}
+    for formula in sorted(formulas, key=_rank):
+        groups.setdefault(_key(formula), []).append(formula)
+    return tuple(_describe(key, tuple(found)) for key, found in groups.items())
+
+
+_ORDER = ("parameters", "input", "dense", "pointwise", "smooth", "bounded", "readout",
+          "twice_differentiable")
+
+
+def _rank(formula: Term) -> tuple[int, str, tuple[int, ...]]:
+    if formula.head != "fact":
+        return len(_ORDER), str(formula), ()
+    name = formula.args[0]
+    place = _ORDER.index(name) if name in _ORDER else len(_ORDER)
+    return place, name, tuple(a for a in reversed(formula.args) if isinstance(a, int))
+
+
+def _key(formula: Term) -> tuple[str, ...]:
+    if formula.head != "fact":
+        return (formula.head, str(formula))
+    if formula.args[0] == "bounded":
+        return ("bounded", str(formula.args[2]))
+    return (formula.args[0],)
+
+
+def _layers(formulas: tuple[Term, ...]) -> str:
+    indices = [f.args[1] for f in formulas]
+    if all(isinstance(i, int) for i in indices) and len(indices) > 1:
+        low, high = min(indices), max(indices)
+        if sorted(indices) == list(range(low, high + 1)):
+            return f"{low},\\dots,{high}" if high > low + 1 else f"{low},{high}"
+    return ",".join(str(i if isinstance(i, int) else i.args[0]) for i in indices)
+
+
+def _describe(key: tuple[str, ...], formulas: tuple[Term, ...]) -> Assumption:
+    name = key[0]
+    first = formulas[0]
+    if name in ("dense", "pointwise", "smooth"):
+        where = _layers(formulas)
+        text, latex = _FACTS[name]
+        words = where.replace("\\dots", "...")
+        return Assumption(name, f"{text}, l = {words}", f"{latex} for $l={where}$", formulas)
+    if name == "bounded":
+        return _bounded(key[1], formulas)
+    if name == "readout":
+        return _readout(first, formulas)
+    if name == "parameters":
+        return _parameters(first, formulas)
+    if name in _FACTS:
+        return Assumption(name, *_FACTS[name], formulas)
+    return _other(first, formulas)
+
+
+def _bounded(order: str, formulas: tuple[Term, ...]) -> Assumption:
+    where = _layers(formulas)
+    words = where.replace("\\dots", "...")
+    constant, dashes = ("lambda", "'") if order == "1" else ("beta", "''")
+    return Assumption(
+        f"bounded_{constant}",
+        f"sup|sigma_l{dashes}| <= {constant}_l < infinity, l = {words}",
+        rf"$\sup_{{\mathbb R}}|\sigma_l{dashes}|\le\{constant}_l<\infty$ for $l={where}$",
+        formulas,
+    )
+
+
+def _readout(first: Term, formulas: tuple[Term, ...]) -> Assumption:
+    trained, depth = first.args[1], first.args[2]
+    text = f"the output is linear, f = v . alpha^{depth} / sqrt(m_{depth}), v {trained}"
+    latex = (rf"the output is linear, $f=v^\top\alpha^{{{depth}}}/\sqrt{{m_{{{depth}}}}}$, "
+             rf"with $v$ {trained}")
+    return Assumption("linear output", text, latex, formulas)
+
+
+def _parameters(first: Term, formulas: tuple[Term, ...]) -> Assumption:
+    depth, trained = first.args[1], first.args[2] == "trained"
+    tail_text = " and the readout v" if trained else ""
+    tail_latex = " and $v$" if trained else ""
+    text = _FACTS["parameters"][0].replace("{depth}", str(depth)).replace("{readout}", tail_text)
+    if depth == 1:
+        text = text.replace("W^1, ..., W^1", "W^1")
+    latex = (r"the trainable parameters $\theta$ are $W^{1}" +
+             (rf",\dots,W^{{{depth}}}" if depth > 1 else "") + f"${tail_latex}, with the "
+             "Euclidean norm")
+    return Assumption("parameters", text, latex, formulas)
+
+
+def _other(formula: Term, formulas: tuple[Term, ...]) -> Assumption:
+    from theory.latex import tex  # noqa: PLC0415  (printers are loaded on request)
+    from theory.plain import plain  # noqa: PLC0415
+
+    if formula.head == "le" and "theta" in str(formula.args[0]):
+        return Assumption("ball", "theta lies in the ball of radius R around theta_0",
+                          f"${tex(formula)}$", formulas)
+    if formula.head == "ball":
+        return Assumption("hessian on the ball",
+                          f"the Hessian norm is bounded on the ball: {plain(formula)}",
+                          f"${tex(formula)}$", formulas)
+    return Assumption(formula.head, plain(formula), f"${tex(formula)}$", formulas)

@@ -1,0 +1,121 @@
+"""The number that a real term stands for, given the numbers its symbols stand for.
+
+One walk serves every arithmetic: pass ``number=mpmath.mpf`` (with mpmath's precision set by the
+caller) to re-measure in higher precision what ``float`` gave.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from fractions import Fraction
+from typing import Any
+
+from theory.terms import Term, subterms
+
+
+class MissingValueError(KeyError):
+    """A symbol has neither a value nor a definition; the message names it."""
+
+
+def definitions_of(formulas: Iterable[Term]) -> dict[Term, Term]:
+    """The map symbol -> term of a list of definitions ``symbol = term``."""
+    return {f.args[0]: f.args[1] for f in formulas}
+
+
+def evaluate(
+    term: Term,
+    values: Mapping[Term, Any],
+    definitions: Mapping[Term, Term] | None = None,
+    *,
+    number: Callable[[Any], Any] = float,
+    spectral: Callable[[Sequence[Sequence[Any]]], Any] | None = None,
+) -> Any:
+    """Evaluate a real term.
+
+    Args:
+        term: the real term.
+        values: numbers for symbols, widths (``dim``) and norms; they come before definitions.
+        definitions: what the remaining symbols stand for.
+        number: the arithmetic: turns numbers into the type computed with.
+        spectral: spectral norm of a square matrix of such numbers; NumPy's for ``float``.
+
+    Returns:
+        The value, of the type ``number`` makes.
+
+    Raises:
+        MissingValueError: when a symbol has neither a value nor a definition.
+    """
+    memo: dict[Term, Any] = {t: number(v) for t, v in values.items()}
+    matrix = spectral or _float_spectral_norm
+    pending = [term]
+    while pending:
+        node = pending[-1]
+        if node in memo:
+            pending.pop()
+            continue
+        needs = _needs(node, definitions or {})
+        missing = [n for n in needs if n not in memo]
+        if missing:
+            if len(pending) > 100_000:
+                msg = f"the definitions of {term} do not end"
+                raise MissingValueError(msg)
+            pending.extend(missing)
+            continue
+        memo[node] = _value(node, [memo[n] for n in needs], number, matrix)
+        pending.pop()
+    return memo[term]
+
+
+def _needs(node: Term, definitions: Mapping[Term, Term]) -> list[Term]:
+    if node in definitions:
+        return [definitions[node]]
+    if node.head in ("sym", "dim", "norm", "var"):
+        msg = f"no value and no definition for {node}"
+        raise MissingValueError(msg)
+    return [a for a in node.args if isinstance(a, Term)]
+
+
+def _value(node: Term, parts: list[Any], number: Callable[[Any], Any], spectral: Any) -> Any:
+    match node.head:
+        case "rat":
+            return _fraction(node.args[0], number)
+        case "add":
+            return sum(parts[1:], parts[0])
+        case "mul":
+            product = parts[0]
+            for part in parts[1:]:
+                product = product * part
+            return product
+        case "pow":
+            return parts[0] ** _fraction(node.args[1], number)
+        case "max":
+            return max(parts)
+        case "min":
+            return min(parts)
+        case "specnorm":
+            size = node.args[0]
+            return spectral([parts[i * size : (i + 1) * size] for i in range(size)])
+    return parts[0]  # a defined symbol
+
+
+def _fraction(value: Fraction, number: Callable[[Any], Any]) -> Any:
+    return number(value.numerator) / number(value.denominator)
+
+
+def _float_spectral_norm(rows: Sequence[Sequence[float]]) -> float:
+    import numpy as np  # noqa: PLC0415  (keeps `import theory` light)
+
+    return float(np.linalg.norm(np.array(rows, dtype=np.float64), 2))
+
+
+def symbols_of(term: Term, definitions: Mapping[Term, Term]) -> list[Term]:
+    """The symbols, widths and norms that a term rests on, definitions unfolded, in order."""
+    seen: dict[Term, None] = {}
+    stack = [term]
+    while stack:
+        for part in subterms(stack.pop()):
+            if part.head in ("sym", "dim", "norm") and part not in seen:
+                seen[part] = None
+                if part in definitions:
+                    stack.append(definitions[part])
+    return list(seen)

@@ -1,0 +1,2 @@
+"""LaTeX of terms and theorems."""
+from theory.plain import plain as tex

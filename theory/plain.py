@@ -1,0 +1,143 @@
+"""Terms and theorems as plain text, for a terminal."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+from theory.terms import Term
+from theory.vocabulary import CENTRE, INPUT, POINT, READOUT
+
+if TYPE_CHECKING:
+    from theory.theorem import Theorem
+
+_OPERATORS = {"W": "W", "alpha": "alpha", "z": "z", "delta": "delta", "v": "v", "f": "f",
+              "theta": "theta", "Pi": "Pi"}
+
+
+def plain(term: Term) -> str:
+    """A term on one line of plain text."""
+    return _plain(term, 0)
+
+
+def _tag(tag: Any) -> str:
+    if isinstance(tag, Term) and tag.head == "index":
+        name, offset = tag.args
+        return name if not offset else f"{name}{offset:+d}"
+    return str(tag.args[0]) if isinstance(tag, Term) else str(tag)
+
+
+def _named(term: Term) -> str:
+    """A symbol with its layer indices; the centre is marked 0, the ball's point is not."""
+    tags = term.args[3:] if term.head == "op" else term.args[1:]
+    name = term.args[0]
+    if term.head == "op" and CENTRE in tags:
+        name += "0"
+    shown = [t for t in tags if t not in (CENTRE, POINT, INPUT)]
+    if term.head == "op" and name.startswith("v") and shown != [READOUT]:
+        shown = [t for t in shown if isinstance(t, Term) and t.head == "input"]
+    extra = [_tag(t) for t in shown if isinstance(t, Term) and t.head in ("point", "input")]
+    inner = [_tag(t) for t in shown if not (isinstance(t, Term) and t.head in ("point", "input"))]
+    text = name + ("_" + ",".join(inner) if inner else "")
+    return text + (f"({', '.join(extra)})" if extra else "")
+
+
+def _plain(term: Term, level: int) -> str:  # noqa: PLR0911, PLR0912, C901  (one line a head)
+    args = term.args
+    match term.head:
+        case "rat":
+            return str(args[0])
+        case "var":
+            return str(args[0])
+        case "sym" | "op":
+            return _named(term)
+        case "dim":
+            space = args[0]
+            return f"m_{_tag(space.args[0])}" if space.head == "layer" else f"dim {space}"
+        case "add" | "plus":
+            text = " + ".join(_plain(a, 1) for a in args).replace("+ -", "- ")
+            return f"({text})" if level > 1 else text
+        case "mul" | "dot":
+            text = " ".join(_plain(a, 2) for a in args)
+            return f"({text})" if level > 2 else text
+        case "pow":
+            return _power(args[0], args[1])
+        case "max" | "min":
+            return f"{term.head}({', '.join(_plain(a, 0) for a in args)})"
+        case "norm":
+            kind = "" if args[0] == "2" else f"_{args[0]}"
+            return f"|{_plain(args[1], 0)}|{kind}"
+        case "specnorm":
+            size = args[0]
+            rows = [args[1 + i * size : 1 + (i + 1) * size] for i in range(size)]
+            body = "; ".join(", ".join(_plain(e, 0) for e in row) for row in rows)
+            return f"|[{body}]|"
+        case "T" if args[0].head == "T":
+            return _plain(args[0].args[0], level)
+        case "T" if args[0].head == "jac":
+            return f"grad {_plain(args[0].args[0], 3)}"
+        case "T":
+            return f"{_plain(args[0], 3)}'"
+        case "neg":
+            return f"-{_plain(args[0], 2)}"
+        case "scale":
+            return f"{_plain(args[0], 2)} {_plain(args[1], 2)}"
+        case "kron":
+            return f"({_plain(args[0], 3)} (x) {_plain(args[1], 3)})"
+        case "diag":
+            return f"diag({_plain(args[0], 0)})"
+        case "id":
+            return "I"
+        case "zero":
+            return "0"
+        case "act":
+            dashes = chr(39) * args[1]
+            return f"sigma_{_tag(args[0])}{dashes}({_plain(args[2], 0)})"
+        case "jac":
+            if args[0].head == "op" and args[0].args[0] == "f":
+                return f"(grad {_plain(args[0], 3)})'"
+            return f"D[{_plain(args[0], 0)}]"
+        case "hess":
+            if args[0].head == "id":
+                return f"D2[{_plain(args[1], 0)}]"
+            return f"<{_plain(args[0], 0)}, D2[{_plain(args[1], 0)}]>"
+        case "contract":
+            return f"sum_k {_plain(args[0], 3)}_k {_plain(args[1], 3)}_k"
+        case "osum":
+            return f"sum_{{{args[0]}={_tag(args[1])}}}^{{{_tag(args[2])}}} ({_plain(args[3], 0)})"
+        case "le" | "eq":
+            sign = "<=" if term.head == "le" else "="
+            return f"{_plain(args[0], 0)} {sign} {_plain(args[1], 0)}"
+        case "forall":
+            return f"for {args[0]} = {_tag(args[1])}..{_tag(args[2])}: {_plain(args[3], 0)}"
+        case "ball":
+            return (f"for all {args[0]} with |{args[0]} - {_tag(args[1])}| <= "
+                    f"{_plain(args[2], 0)}: {_plain(args[3], 0)}")
+    return " ".join([term.head, *map(_tag, args)])
+
+
+def _power(base: Term, exponent: Fraction) -> str:
+    if exponent == Fraction(1, 2):
+        return f"sqrt({_plain(base, 0)})"
+    if exponent == Fraction(-1, 2):
+        return f"1/sqrt({_plain(base, 0)})"
+    shown = str(exponent) if exponent.denominator == 1 and exponent > 0 else f"({exponent})"
+    return f"{_plain(base, 3)}^{shown}"
+
+
+def theorem_to_text(theorem: Theorem) -> str:
+    """A theorem for a terminal: statement, abbreviations, assumptions, order, lemmas."""
+    lines = [f"{theorem.name}: {theorem.title}", "", f"    {plain(theorem.statement)}"]
+    if theorem.definitions:
+        lines += ["", "where"]
+        lines += [f"    {plain(d)}" for d in reversed(theorem.definitions)]
+    if theorem.network:
+        shown = ", ".join(f"m_{i} = {w}" for i, w in enumerate(theorem.widths))
+        lines += ["", f"widths: {shown}"]
+    lines += ["", "assuming"] + [f"    - {a.text}" for a in theorem.assumptions]
+    if theorem.network:
+        lines += ["", f"order: {theorem.order}"]
+        lines += [f"    {a}" for a in theorem.order.assumptions]
+    names = ", ".join(lemma.name for lemma in theorem.lemmas)
+    lines += ["", f"trusted lemmas: {names}", f"source: {theorem.citation}"]
+    return "\n".join(lines)

@@ -1,0 +1,169 @@
+"""A theorem as an object: from it come the page, the number, the order, the measurement, the check."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from theory import evaluation
+from theory.assumptions import Assumption, describe
+from theory.orders import Order, order_of
+from theory.kernel import Judgement
+from theory.lemmas import LEMMAS, Lemma
+from theory.pointwise import Claim
+from theory.proofs import Proof, linearize, proof_of, to_json
+from theory.symbolic import to_sympy
+from theory.terms import Term
+from theory.vocabulary import RADIUS
+
+if TYPE_CHECKING:
+    import sympy
+
+    from theory.networks import Network
+
+
+@dataclass(frozen=True)
+class Theorem:
+    """A statement with its proof.
+
+    Attributes:
+        name: its name in the ledger, such as ``LZB20/A7``.
+        title: what it says, in a line.
+        judgement: the kernel's judgement: hypotheses and conclusion.
+        definitions: the abbreviations in the statement, each from earlier ones.
+        claims: the lines of the proof that a reader sees.
+        citation: the paper and the statement in it.
+        cite: BibTeX key of that paper.
+        network: the description it was derived for, or None for a general statement.
+        radius: the radius of the ball: None (no ball), a SymPy expression, or a number.
+        level: what the bound rests on, such as ``layers``.
+        quantity: the measurement it bounds, by its name in the vocabulary.
+        remarks: what a reader should know beside the statement.
+    """
+
+    name: str
+    title: str
+    judgement: Judgement
+    citation: str
+    cite: str
+    definitions: tuple[Term, ...] = ()
+    claims: tuple[Claim, ...] = ()
+    network: Network | None = None
+    radius: sympy.Expr | None = None
+    level: str = ""
+    quantity: str = ""
+    remarks: tuple[str, ...] = field(default=())
+
+    # -- the statement ----------------------------------------------------------------------------
+
+    @property
+    def statement(self) -> Term:
+        """The formula proved."""
+        return self.judgement.conclusion
+
+    @cached_property
+    def assumptions(self) -> tuple[Assumption, ...]:
+        """What is assumed, grouped for a reader; every hypothesis of the judgement is in one."""
+        return describe(self.judgement.hypotheses - set(self.definitions))
+
+    @cached_property
+    def bound(self) -> sympy.Expr:
+        """The right side of the statement as a SymPy expression, abbreviations kept."""
+        return to_sympy(self.statement.args[1], self.widths, self.radius)
+
+    @cached_property
+    def definition_table(self) -> dict[sympy.Expr, sympy.Expr]:
+        """Every abbreviation and what it stands for, as SymPy expressions, in order."""
+        return {
+            to_sympy(d.args[0], self.widths, self.radius):
+            to_sympy(d.args[1], self.widths, self.radius)
+            for d in self.definitions
+        }
+
+    @property
+    def widths(self) -> tuple[sympy.Expr | int, ...]:
+        """m_0, ..., m_L of the network, or nothing for a general statement."""
+        return tuple(self.network.widths) if self.network else ()
+
+    # -- what it rests on -------------------------------------------------------------------------
+
+    @cached_property
+    def proof(self) -> Proof:
+        """The proof as data, to be replayed by ``proofs_check.check`` or written to a file."""
+        formulas = [f for a in self.assumptions for f in a.formulas]
+        return proof_of(self.judgement, formulas, self.definitions)
+
+    def to_json(self) -> dict[str, Any]:
+        """The proof as JSON-ready data (see :mod:`theory.proofs`)."""
+        return to_json(self.proof)
+
+    @cached_property
+    def lemmas(self) -> tuple[Lemma, ...]:
+        """The trusted lemmas that the proof uses, in order of first use."""
+        names = dict.fromkeys(j.data[0] for j in linearize(self.judgement) if j.rule == "lemma")
+        return tuple(LEMMAS[n] for n in names)
+
+    @cached_property
+    def order(self) -> Order:
+        """The order of growth of the bound, and what that rests on."""
+        return order_of(self.statement.args[1], self.definitions, self.widths, self.radius)
+
+    # -- numbers ----------------------------------------------------------------------------------
+
+    def evaluate(self, values: Mapping[Term, Any], radius: float | None = None, **kwargs: Any) -> Any:
+        """The bound as a number.
+
+        Args:
+            values: numbers for the symbols that have no definition and for the norms and layer
+                statistics that were measured (they come before definitions); widths as ``dim``.
+            radius: the radius, where the theorem has a symbolic one.
+            **kwargs: passed to :func:`theory.evaluation.evaluate` (the arithmetic).
+
+        Returns:
+            The value of the right side.
+
+        Raises:
+            MissingValueError: when a symbol has neither a value nor a definition.
+            ValueError: when the statement needs a radius and none is known.
+        """
+        known = dict(values)
+        if self.radius is not None:
+            known[RADIUS] = self._radius(radius)
+        return evaluation.evaluate(
+            self.statement.args[1], known, evaluation.definitions_of(self.definitions), **kwargs
+        )
+
+    def _radius(self, given: float | None) -> Any:
+        if given is not None:
+            return given
+        if self.radius is not None and self.radius.is_number:
+            return float(self.radius)
+        msg = (f"theorem {self.name} speaks of a ball of radius {self.radius}; "
+               "give radius=... a number")
+        raise ValueError(msg)
+
+    # -- pages ------------------------------------------------------------------------------------
+
+    def to_latex(self, *, document: bool = False) -> str:
+        """Statement, assumptions, symbols and numbered proof in LaTeX.
+
+        Args:
+            document: a document that compiles by itself, instead of a fragment to input.
+        """
+        from theory.latex import theorem_to_latex  # noqa: PLC0415  (pages are built on request)
+
+        return theorem_to_latex(self, document=document)
+
+    def _repr_latex_(self) -> str:
+        """The statement for a notebook."""
+        from theory.latex import tex  # noqa: PLC0415
+
+        return f"$\\displaystyle {tex(self.statement)}$"
+
+    def __repr__(self) -> str:
+        """The theorem in a terminal: statement, abbreviations, assumptions, order, lemmas."""
+        from theory.plain import theorem_to_text  # noqa: PLC0415
+
+        return theorem_to_text(self)

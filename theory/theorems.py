@@ -1,0 +1,299 @@
+"""The theorems: for a described network, and in general.  Every one is derived when it is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import sympy
+
+from theory import corollaries, kernel
+from theory.kernel import Judgement
+from theory.layers import at_centre, on_ball
+from theory.pointwise import Claim, Derivation, bound_hessian
+from theory.proofs import linearize
+from theory.terms import Term
+from theory.theorem import Theorem
+from theory.vocabulary import CENTRE, INPUT, OTHER, POINT, RADIUS
+
+if TYPE_CHECKING:
+    from theory.networks import Network
+
+LEVELS = ("layers",)
+LZB20 = "C. Liu, L. Zhu, M. Belkin, On the linearity of large non-linear models, NeurIPS 2020"
+
+
+class HypothesisError(ValueError):
+    """No theorem covers the description: the message names the missing hypothesis."""
+
+
+class UnknownTheoremError(KeyError):
+    """No theorem of that name; the message lists the names."""
+
+    def __str__(self) -> str:
+        """The message itself, without the quotes that KeyError puts around it."""
+        return str(self.args[0])
+
+
+# -- the network's hypotheses ---------------------------------------------------------------------
+
+
+def _require_constants(network: Network, orders: tuple[int, ...]) -> None:
+    """Refuse a network whose activations have no finite constant that a theorem needs."""
+    from theory.activations import UnboundedDerivativeError  # noqa: PLC0415
+
+    names = {1: "lambda = sup|sigma'|", 2: "beta = sup|sigma''|"}
+    for index, function in enumerate(network.activations, 1):
+        for order in orders:
+            try:
+                function.sup(order)
+            except UnboundedDerivativeError as error:
+                msg = (
+                    f"no theorem here covers the activation {function.name!r} of layer {index}: "
+                    f"{names[order]} is infinite, and the Hessian bound needs it finite on all of R. "
+                    "Use an activation with bounded first and second derivatives "
+                    f"(tanh, softplus, gelu, ...). ({error})"
+                )
+                raise HypothesisError(msg) from error
+
+
+def _readout(network: Network) -> str:
+    return "trained" if network.readout.trainable else "fixed"
+
+
+def _radius(radius: object) -> sympy.Expr | None:
+    """A radius as given by a person: None, a name, a number or a SymPy expression."""
+    match radius:
+        case None:
+            return None
+        case str() if radius.isidentifier():
+            return sympy.Symbol(radius, nonnegative=True)
+        case sympy.Expr():
+            value = radius
+        case int() | float() if not isinstance(radius, bool):
+            value = sympy.Rational(*float(radius).as_integer_ratio()) if (
+                float("-inf") < radius < float("inf")) else sympy.nan
+        case _:
+            value = sympy.nan
+    if value.is_number and not (value.is_finite and value >= 0):
+        msg = f"radius {radius!r}: needs a name such as 'R', or a finite number that is not negative"
+        raise ValueError(msg)
+    return value
+
+
+# -- A7: fully connected networks -----------------------------------------------------------------
+
+
+@lru_cache(maxsize=64)
+def _derive(depth: int, readout: str, ball: bool) -> tuple[Judgement, Derivation]:  # noqa: FBT001
+    d = Derivation(depth, readout, POINT if ball else CENTRE, INPUT, "_bar" if ball else "")
+    if ball:
+        on_ball(d)
+    else:
+        at_centre(d)
+    return bound_hessian(d), d
+
+
+def hessian_bound(network: Network, radius: object = None, level: str = "layers") -> Theorem:
+    """A7: the Hessian norm of a dense network, bounded from its layer statistics.
+
+    The bound is derived for this description: the engine walks its layers and emits kernel steps.
+
+    Args:
+        network: the description.
+        radius: None for the centre of the ball; a name, a number or a SymPy expression for the
+            ball of that Euclidean radius around it.
+        level: what the bound may rest on; ``layers``: s_l, a_l, g_l, q_l measured at the centre.
+
+    Returns:
+        The theorem ``|H| <= |M|`` with the matrix M of the blocks' bounds.
+
+    Raises:
+        HypothesisError: when an activation has an infinite constant, naming it.
+        ValueError: for an unknown level or a radius that is not one.
+
+    Source: Liu, Zhu and Belkin 2020, Theorem 3.2; constants as in theory.md, section 3.
+    """
+    if level not in LEVELS:
+        msg = f"level {level!r} is not known; levels: {', '.join(LEVELS)}"
+        raise ValueError(msg)
+    _require_constants(network, (1, 2))
+    value = _radius(radius)
+    judgement, d = _derive(network.depth, _readout(network), value is not None)
+    definitions, claims = _used(judgement, d)
+    where = "at the centre" if value is None else "on a ball of parameters"
+    return Theorem(
+        "LZB20/A7", f"Hessian norm of a fully connected network {where}", judgement,
+        f"{LZB20}, Theorem 3.2", "LZB20", tuple(definitions), tuple(claims), network, value,
+        level, "hessian_norm",
+    )
+
+
+def _used(judgement: Judgement, d: Derivation) -> tuple[list[Term], list[Claim]]:
+    """The abbreviations and the lines that the judgement rests on; the walk may have made more."""
+    steps = {id(j) for j in linearize(judgement)}
+    return ([f for f in d.definitions if f in judgement.hypotheses],
+            [c for c in d.claims if id(c.judgement) in steps])
+
+
+def _ball_bound(network: Network, at: Term) -> tuple[Judgement, list[Term], list[Claim]]:
+    """A7 on the ball as a statement about the whole ball, at an input."""
+    judgement, d = _derive(network.depth, _readout(network), True)  # noqa: FBT003
+    ball = kernel.ball_intro(judgement, POINT, CENTRE, RADIUS)
+    definitions, claims = _used(judgement, d)
+    if at is not INPUT:
+        ball = kernel.instance(ball, {INPUT: at})
+        definitions = [kernel.instance(kernel.hypothesis(f), {INPUT: at}).conclusion
+                       for f in definitions]
+    return ball, definitions, claims
+
+
+def kernel_change_bound(network: Network | None = None, radius: object = "R") -> Theorem:
+    """A2: how far the tangent kernel moves on a ball.
+
+    Args:
+        network: None for the general statement, in terms of a bound epsilon on the Hessian norm over
+            the ball; a description to put A7's bound for epsilon.
+        radius: the radius of the ball.
+
+    Raises:
+        HypothesisError: when A7 does not cover the description.
+
+    Source: Liu, Zhu and Belkin 2020, Proposition 2.3 and Theorem 3.2.
+    """
+    if network is None:
+        balls = [corollaries.hessian_on_ball(at) for at in (INPUT, OTHER)]
+        judgement, claims = corollaries.kernel_change(*balls)
+        return Theorem("LZB20/A2", "a small Hessian norm keeps the tangent kernel almost constant",
+                       judgement, f"{LZB20}, Proposition 2.3", "LZB20", (), tuple(claims),
+                       radius=_radius(radius), quantity="kernel_change")
+    _require_constants(network, (1, 2))
+    left, definitions, before = _ball_bound(network, INPUT)
+    right, others, _ = _ball_bound(network, OTHER)
+    judgement, claims = corollaries.kernel_change(left, right)
+    return Theorem(
+        "LZB20/A7+A2", "change of the tangent kernel of a fully connected network on a ball",
+        judgement, f"{LZB20}, Theorem 3.2 with Proposition 2.3", "LZB20",
+        tuple(dict.fromkeys([*definitions, *others])), (*before, *claims), network,
+        _radius(radius), "layers", "kernel_change",
+    )
+
+
+def linearization_bound(network: Network | None = None, radius: object = "R") -> Theorem:
+    """A3: how far a model is from its linearization on a ball.
+
+    Args:
+        network: None for the general statement; a description to put A7's bound for epsilon.
+        radius: the radius of the ball.
+
+    Raises:
+        HypothesisError: when A7 does not cover the description.
+
+    Source: Liu, Zhu and Belkin 2020, Section 2 (Taylor) and Theorem 3.2.
+    """
+    if network is None:
+        judgement, claims = corollaries.linearization(corollaries.hessian_on_ball(INPUT))
+        return Theorem("LZB20/A3", "a small Hessian norm keeps a model close to its linearization",
+                       judgement, f"{LZB20}, Section 2.1", "LZB20", (), tuple(claims),
+                       radius=_radius(radius), quantity="linearization_gap")
+    _require_constants(network, (1, 2))
+    ball, definitions, before = _ball_bound(network, INPUT)
+    judgement, claims = corollaries.linearization_radius(ball)
+    return Theorem(
+        "LZB20/A7+A3", "distance of a fully connected network from its linearization on a ball",
+        judgement, f"{LZB20}, Theorem 3.2 with Section 2.1", "LZB20", tuple(definitions),
+        (*before, *claims), network, _radius(radius), "layers", "linearization_gap",
+    )
+
+
+# -- A4, A5 ---------------------------------------------------------------------------------------
+
+
+def one_hidden_layer(network: Network | None = None) -> Theorem:
+    """A4: the Hessian norm of one hidden layer with fixed readout, exactly.
+
+    Raises:
+        HypothesisError: when the network has another depth or trains its readout.
+
+    Source: Liu, Zhu and Belkin 2020, Section 3.1.
+    """
+    if network is not None and (network.depth != 1 or network.readout.trainable):
+        msg = (f"A4 is about one hidden layer with a fixed readout; this network has depth "
+               f"{network.depth} and a {_readout(network)} readout. Use theory.hessian_bound.")
+        raise HypothesisError(msg)
+    judgement, claims = corollaries.one_layer_hessian()
+    return Theorem("LZB20/A4", "the Hessian norm of one hidden layer, exactly", judgement,
+                   f"{LZB20}, Section 3.1", "LZB20", (), tuple(claims), network,
+                   quantity="hessian_norm")
+
+
+def contraction_bound() -> Theorem:
+    """A5: a combination of matrices is bounded by the maximum of its coefficients.
+
+    Source: Liu, Zhu and Belkin 2020, Section 3.
+    """
+    judgement, claims = corollaries.contraction()
+    return Theorem("LZB20/A5", "the Hessian sees an infinity-norm where the gradient sees a 2-norm",
+                   judgement, f"{LZB20}, Section 3", "LZB20", (), tuple(claims))
+
+
+# -- the catalog ----------------------------------------------------------------------------------
+
+
+def reference_network(depth: int = 3, *, activation: str = "tanh", trainable: bool = False,
+                      name: str = "m", inputs: int = 64) -> Network:
+    """The network that a catalogue entry is shown for: equal widths m, linear readout.
+
+    Args:
+        depth: number of hidden layers.
+        activation: the activation of every layer.
+        trainable: whether the readout is trained.
+        name: the name of the width symbol.
+        inputs: the input dimension d.
+    """
+    from theory import networks  # noqa: PLC0415
+
+    m = networks.width(name)
+    hidden = [part for _ in range(depth)
+              for part in (networks.Dense(m), networks.Activation(activation))]
+    return networks.Network(networks.Input(inputs), *hidden,
+                            networks.Readout(trainable=trainable))
+
+
+class Catalog(Mapping[str, Theorem]):
+    """The rows of the ledger that are proved, by name; a theorem is derived when it is looked up."""
+
+    def __init__(self) -> None:
+        """List the rows; derive nothing yet."""
+        self._rows = {
+            "LZB20/A2": kernel_change_bound,
+            "LZB20/A3": linearization_bound,
+            "LZB20/A4": lambda: one_hidden_layer(reference_network(1)),
+            "LZB20/A5": contraction_bound,
+            "LZB20/A7": lambda: hessian_bound(reference_network(), radius="R"),
+            "LZB20/A7-centre": lambda: hessian_bound(reference_network()),
+            "LZB20/A7+A2": lambda: kernel_change_bound(reference_network()),
+            "LZB20/A7+A3": lambda: linearization_bound(reference_network()),
+        }
+        self._derived: dict[str, Theorem] = {}
+
+    def __getitem__(self, name: str) -> Theorem:
+        """The theorem of that name."""
+        if name not in self._rows:
+            msg = f"no theorem is called {name!r}; the catalogue has {', '.join(self._rows)}"
+            raise UnknownTheoremError(msg)
+        if name not in self._derived:
+            self._derived[name] = self._rows[name]()
+        return self._derived[name]
+
+    def __iter__(self) -> Iterator[str]:
+        """The names."""
+        return iter(self._rows)
+
+    def __len__(self) -> int:
+        """How many rows."""
+        return len(self._rows)
+
+
+catalog = Catalog()
