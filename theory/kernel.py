@@ -26,6 +26,7 @@ from theory.terms import (
     norm,
     shift,
     substitute,
+    subterms,
 )
 from theory.vocabulary import parameters
 
@@ -198,13 +199,15 @@ def congruence(template: Term, holes: Mapping[Term, Judgement]) -> Judgement:
     """From a_i = b_i: ``template[a] = template[b]``.
 
     Raises:
-        KernelError: when a hole is differentiated at a point that a hypothesis restricts; equality
-            at some points says nothing of derivatives.
+        KernelError: when a hole is differentiated at a point that a hypothesis restricts, or a
+            hypothesis has a variable that a function of the point could replace; equality at some
+            points says nothing of derivatives.
     """
     sides = {hole: _relation(p, "eq")[1:] for hole, p in holes.items()}
     for point in differentiated_at(template, frozenset(holes)):
         for premise in holes.values():
-            if any(point in h.free for h in premise.hypotheses):
+            free = frozenset().union(*(h.free for h in premise.hypotheses))
+            if point in free or any(v.head == "var" for v in free):
                 msg = f"an equality under hypotheses on {point} cannot be differentiated at it"
                 raise KernelError(msg)
     left, right = (substitute(template, {h: s[i] for h, s in sides.items()}) for i in (0, 1))
@@ -214,14 +217,10 @@ def congruence(template: Term, holes: Mapping[Term, Judgement]) -> Judgement:
 
 def differentiated_at(template: Term, holes: frozenset[Term]) -> frozenset[Term]:
     """The points at which the template differentiates something that contains a hole."""
-    found: frozenset[Term] = frozenset()
-    if template.free & holes:
-        if template.head in ("jac", "hess") and template.args[-2].free & holes:
-            found = frozenset({template.args[-1]})
-        for arg in template.args:
-            if isinstance(arg, Term):
-                found |= differentiated_at(arg, holes)
-    return found
+    return frozenset(
+        t.args[-1] for t in subterms(template)
+        if t.head in ("jac", "hess") and t.args[-2].free & holes
+    )
 
 
 def monotone(template: Term, holes: Mapping[Term, Judgement]) -> Judgement:
@@ -239,17 +238,14 @@ def monotone(template: Term, holes: Mapping[Term, Judgement]) -> Judgement:
 
 def require_positive(template: Term, holes: frozenset[Term]) -> None:
     """Refuse a template that is not visibly non-decreasing in its holes."""
-    if template in holes or not template.free & holes:
-        return
-    fits = template.head in ("add", "mul", "max", "min") or (
-        template.head == "pow" and template.args[1] > 0
-    )
-    if not fits:
-        msg = f"{template} is not built from its holes by +, x, max, min and positive powers"
-        raise KernelError(msg)
-    for arg in template.args:
-        if isinstance(arg, Term):
-            require_positive(arg, holes)
+    for part in subterms(template):
+        inside = part not in holes and part.free & holes
+        fits = part.head in ("add", "mul", "max", "min") or (
+            part.head == "pow" and part.args[1] > 0
+        )
+        if inside and not fits:
+            msg = f"{part} is not built from its holes by +, x, max, min and positive powers"
+            raise KernelError(msg)
 
 
 # -- hypotheses discharged, variables instantiated ------------------------------------------------
@@ -385,8 +381,12 @@ def in_ball(point: Term, centre: Term, radius: Term) -> Term:
 
 def ball_intro(premise: Judgement, point: Term, centre: Term, radius: Term) -> Judgement:
     """From ``|theta - centre| <= radius |- P(theta)``: P for every point of the ball."""
-    if point.head != "point" or point is centre or point in radius.free:
+    star = make("point", "*")
+    if point.head != "point" or point in (centre, star) or point in radius.free:
         msg = f"{point} must be a point variable, not the centre, and not in the radius"
+        raise KernelError(msg)
+    if any(star in t.free for t in (premise.conclusion, *premise.hypotheses, centre, radius)):
+        msg = "the name * is kept for the bound point of a ball; it is free in the premise"
         raise KernelError(msg)
     rest = premise.hypotheses - {in_ball(point, centre, radius)}
     for left in rest:

@@ -88,6 +88,9 @@ class Lemma:
 LEMMAS: dict[str, Lemma] = {}
 
 
+LARGEST = 400  # of summands, layers or blocks: hostile files must not make the families grow
+
+
 class UnknownLemmaError(KeyError):
     """A lemma of that name, or with such parameters, is not among the trusted ones."""
 
@@ -108,8 +111,8 @@ def schema(name: str, parameters: tuple[Parameter, ...] = ()) -> Schema:
     if name not in LEMMAS:
         msg = f"no trusted lemma is called {name!r}; known: {', '.join(LEMMAS)}"
         raise UnknownLemmaError(msg)
-    if any(type(p) not in (int, str) for p in parameters):
-        msg = f"parameters of lemma {name} are integers and words, not {parameters}"
+    if any(type(p) not in (int, str) or (type(p) is int and p > LARGEST) for p in parameters):
+        msg = f"parameters of lemma {name} are words and integers up to {LARGEST}, not {parameters}"
         raise UnknownLemmaError(msg)
     try:
         return LEMMAS[name].family(*parameters)

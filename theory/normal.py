@@ -2,8 +2,9 @@
 
 A real becomes a polynomial: a map from monomials to rational coefficients, a monomial being a set
 of pairs (atom, rational exponent).  Everything that is not a sum, a product or a power is an atom.
+An atom carries the spaces it maps between, as zero and the identity look alike in all spaces.
 Every atom is non-negative, and an exponent is negative only over an atom that is positive by its form
-(:func:`theory.terms.is_positive`), so that multiplying out and cancelling are valid everywhere: there is
+(``Term.positive``), so that multiplying out and cancelling are valid everywhere: there is
 no value of the symbols for which the two sides differ, and none for which one side is undefined.
 
 An operator becomes a non-commutative polynomial: a map from words (products of atoms, transposes
@@ -18,7 +19,7 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Any
 
-from theory.terms import SCALAR, Term, TermError, is_positive, make, substitute
+from theory.terms import SCALAR, Term, TermError, make, substitute
 
 Monomial = frozenset[tuple[Any, Fraction]]
 Real = dict[Monomial, Fraction]
@@ -80,7 +81,8 @@ def _real(term: Term) -> Real:
         case "max" | "min":
             return _atom((term.head, frozenset(freeze(real_form(a)) for a in term.args)))
         case "norm":
-            return _atom(("norm", term.args[0], freeze_operator(operator_form(term.args[1]))))
+            kind, operator = term.args
+            return _atom(("norm", kind, operator.shape, _frozen(operator)))
         case "specnorm":
             entries = tuple(freeze(real_form(a)) for a in term.args[1:])
             return _atom(("specnorm", term.args[0], entries))
@@ -146,7 +148,7 @@ def _merge(left: Monomial, right: Monomial) -> tuple[Fraction, Monomial]:
 
 
 def _power(base: Term, exponent: Fraction) -> Real:
-    if exponent < 0 and not is_positive(base):
+    if exponent < 0 and not base.positive:
         msg = f"{base} may be zero, so it has no power {exponent}"
         raise TermError(msg)
     form = real_form(base)
@@ -251,16 +253,17 @@ def _operator_atom(term: Term) -> Operator:
         case "kron":
             return _kron(*args)
         case "act":
-            return {(("act", args[0], args[1], _frozen(args[2])),): ONE_FORM}
+            return {(("act", args[0], args[1], term.shape, _frozen(args[2])),): ONE_FORM}
         case "jac":
-            return {(("jac", _frozen(args[0]), args[1]),): ONE_FORM}
+            return {(("jac", term.shape, _frozen(args[0]), args[1]),): ONE_FORM}
         case "hess":
-            rest = (_frozen(args[1]), args[2])
+            rest = (args[1].shape, _frozen(args[1]), args[2])
             return _linear(operator_form(args[0]), lambda w: (("hess", w, *rest),))
         case "contract":
-            return {(("contract", _frozen(args[0]), _frozen(args[1])),): ONE_FORM}
+            parts = (_frozen(args[0]), args[1].shape, _frozen(args[1]))
+            return {(("contract", *parts),): ONE_FORM}
         case "osum":
-            return {(("osum", *args[:3], _frozen(args[3])),): ONE_FORM}
+            return {(("osum", *args[:3], term.shape, _frozen(args[3])),): ONE_FORM}
     msg = f"{term} is of sort {term.sort}; only an operator has words"
     raise TermError(msg)
 
@@ -320,7 +323,8 @@ def _transposed_atom(atom: Any) -> Any:
             (b,) = _transposed({right: ONE_FORM})
             return ("kron", a, left_shape[::-1], b, right_shape[::-1])
         case "osum":
-            return (*atom[:4], freeze_operator(_transposed(_thaw(atom[4]))))
+            flipped = freeze_operator(_transposed(_thaw(atom[5])))
+            return (*atom[:4], atom[4][::-1], flipped)
     return ("T", atom)
 
 

@@ -16,7 +16,7 @@ from fractions import Fraction
 from typing import Any
 
 from theory.kernel import RULES, Judgement
-from theory.terms import Term, TermError, make
+from theory.terms import Term, make
 
 FORMAT = "widthproof-proof/1"
 _FRACTION = re.compile(r"-?[0-9]{1,40}(/[0-9]{1,40})?")
@@ -163,7 +163,7 @@ def from_json(data: Mapping[str, Any] | str) -> Proof:
         raise ProofFormatError(msg)
     try:
         return _read(data)
-    except (KeyError, TypeError, IndexError, TermError, ZeroDivisionError, ValueError) as error:
+    except (LookupError, TypeError, ArithmeticError, ValueError, RecursionError) as error:
         msg = f"not a well-formed proof: {type(error).__name__}: {error}"
         raise ProofFormatError(msg) from error
 

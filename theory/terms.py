@@ -8,6 +8,12 @@ equality is identity and a proof of thousands of steps stays small.
 Every term has a *sort*: ``index`` (a layer index), ``space`` (a finite-dimensional Euclidean space),
 ``point`` (a parameter vector), ``input`` (an input of the network), ``real`` (a non-negative real),
 ``op`` (a linear operator between two spaces; a vector is an operator from ``scalar``) or ``formula``.
+
+What the words mean: ``act l 0 v`` is an activation sigma_l applied entry by entry, always a C^2 function
+(theorems state it as the assumption ``smooth``), ``act l 1`` and ``act l 2`` are its derivatives.
+``jac y p`` is the Jacobian of y as a function of the parameters, at p; ``hess c y p`` is
+``sum_i c_i`` times the Hessian of y_i at p, c held constant.  What they differentiate depends on the
+parameters only through C^2 functions of the one point p.
 """
 
 from __future__ import annotations
@@ -26,13 +32,14 @@ class TermError(ValueError):
 class Term:
     """An immutable, interned term; build it with the functions of this module, never directly."""
 
-    __slots__ = ("args", "free", "head", "shape", "sort")
+    __slots__ = ("args", "free", "head", "positive", "shape", "sort")
 
     head: str
     args: tuple[Arg, ...]
     sort: str
     shape: tuple[Term, Term] | None
     free: frozenset[Term]
+    positive: bool
 
     def __setattr__(self, name: str, value: object) -> None:
         """Refuse: terms are immutable."""
@@ -44,8 +51,8 @@ class Term:
         return make, (self.head, *self.args)
 
     def __repr__(self) -> str:
-        """The term as an S-expression."""
-        return f"({' '.join([self.head, *map(str, self.args)])})"
+        """The term as an S-expression, cut where it grows long."""
+        return _written(self, PRINT_LIMIT)[0]
 
     @property
     def rows(self) -> Term:
@@ -56,6 +63,24 @@ class Term:
     def cols(self) -> Term:
         """The space an operator maps from."""
         return _shape(self)[1]
+
+
+PRINT_LIMIT = 2000
+
+
+def _written(arg: Arg, room: int) -> tuple[str, int]:
+    """An argument as text within the room left, and the room that remains."""
+    if not isinstance(arg, Term):
+        text = str(arg)
+        return text, room - len(text)
+    parts, room = [arg.head], room - len(arg.head) - 2
+    for inner in arg.args:
+        if room <= 0:
+            parts.append("...")
+            break
+        text, room = _written(inner, room)
+        parts.append(text)
+    return f"({' '.join(parts)})", room
 
 
 _TABLE: dict[tuple[Any, ...], Term] = {}
@@ -89,6 +114,7 @@ def make(head: str, *args: Arg) -> Term:
     for name, value in (("head", head), ("args", args), ("sort", sort), ("shape", shape)):
         object.__setattr__(term, name, value)
     object.__setattr__(term, "free", _free(term))
+    object.__setattr__(term, "positive", _is_positive(term))
     _TABLE[key] = term
     return term
 
@@ -186,26 +212,29 @@ def _pow(head: str, args: tuple[Arg, ...]) -> tuple[str, None]:
     fits = len(args) == 2 and _is("real", args[0]) and type(args[1]) is Fraction and args[1] != 0
     if not fits:
         raise _refuse(head, args, "a real and a non-zero Fraction")
-    if args[1] < 0 and not is_positive(args[0]):
+    if max(abs(args[1].numerator), args[1].denominator) > LARGEST_EXPONENT:
+        raise _refuse(head, args, f"an exponent of numbers up to {LARGEST_EXPONENT}")
+    if args[1] < 0 and not args[0].positive:
         raise _refuse(head, args, "a base known to be positive under a negative exponent")
     return "real", None
 
 
-def is_positive(term: Term) -> bool:
+LARGEST_EXPONENT = 64
+
+
+def _is_positive(term: Term) -> bool:
     """Whether a real term is positive by its form: dimensions, positive numbers, their products."""
     match term.head:
         case "dim":
             return True
         case "rat":
             return bool(term.args[0] > 0)
-        case "mul":
-            return all(map(is_positive, term.args))
+        case "mul" | "min":
+            return all(a.positive for a in term.args)
         case "add" | "max":
-            return any(map(is_positive, term.args))
-        case "min":
-            return all(map(is_positive, term.args))
+            return any(a.positive for a in term.args)
         case "pow":
-            return is_positive(term.args[0])
+            return bool(term.args[0].positive)
     return False
 
 
@@ -314,14 +343,31 @@ def _act(head: str, args: tuple[Arg, ...]) -> tuple[str, tuple[Term, Term]]:
 def _jac(head: str, args: tuple[Arg, ...]) -> tuple[str, tuple[Term, Term]]:
     need = "a vector-valued function of the parameters and the point to differentiate at"
     _fixed("op", need, _is_vector, lambda a: _is("point", a))(head, args)
-    _one_point(head, args, args[0], args[1])
+    _differentiable(head, args, args[0], args[1])
     return "op", (args[0].rows, PARAMS)
 
 
-def _one_point(head: str, args: tuple[Arg, ...], function: Term, point: Term) -> None:
-    """What is differentiated may depend on no other point: putting one for the other would lie."""
+DIFFERENTIABLE = frozenset({"theta", "W", "v", "alpha", "z", "f"})
+_SMOOTH_HEADS = frozenset({"id", "zero", "T", "dot", "plus", "scale", "neg", "diag", "kron",
+                           "contract", "osum", "act", "op"})
+
+
+def _differentiable(head: str, args: tuple[Arg, ...], function: Term, point: Term) -> None:
+    """What is differentiated is visibly a C^2 function of the one point, and of no other.
+
+    Another point is refused because putting one point for the other would then change the
+    derivative; norms, delta and derivatives of activations because they need not be C^2.
+    """
     if any(v.head == "point" and v is not point for v in function.free):
         raise _refuse(head, args, f"a function of the one point {point}")
+    for part in subterms(function):
+        if point not in part.free or part.sort != "op" and part is point:
+            continue
+        smooth = part.sort == "op" and part.head in _SMOOTH_HEADS
+        smooth = smooth and not (part.head == "act" and part.args[1] != 0)
+        smooth = smooth and not (part.head == "op" and part.args[0] not in DIFFERENTIABLE)
+        if not smooth:
+            raise _refuse(head, args, f"a C^2 function of {point}, which {part} need not be")
 
 
 def _hess(head: str, args: tuple[Arg, ...]) -> tuple[str, tuple[Term, Term]]:
@@ -329,7 +375,7 @@ def _hess(head: str, args: tuple[Arg, ...]) -> tuple[str, tuple[Term, Term]]:
     _fixed("op", need, _is_vector, _is_vector, lambda a: _is("point", a))(head, args)
     if args[0].rows is not args[1].rows:
         raise _refuse(head, args, need)
-    _one_point(head, args, args[1], args[2])
+    _differentiable(head, args, args[1], args[2])
     return "op", (PARAMS, PARAMS)
 
 
@@ -552,6 +598,11 @@ def substitute(term: Term, mapping: Mapping[Term, Arg]) -> Term:
         if old.head not in _VARIABLE_HEADS or old.sort != sort:
             msg = f"cannot put {new} (sort {sort}) for {old}: variables of one sort only"
             raise TermError(msg)
+        if old.shape is not None:
+            spaces = tuple(_substitute(s, dict(mapping), {}) for s in old.shape)
+            if spaces != new.shape:
+                msg = f"cannot put {new} for {old}: it maps between other spaces"
+                raise TermError(msg)
     return _substitute(term, dict(mapping), {})
 
 
