@@ -1,7 +1,8 @@
 """Symbolic theory of wide networks: descriptions, lemmas, proofs, theorems, LaTeX.
 
-``theory.hessian_bound(network)`` derives an explicit bound on the Hessian norm of a described network
-through a small exact kernel; ``theory.catalog`` has the ledger's theorems by name.  SymPy, never JAX.
+``theory.hessian_bound(network)`` derives an explicit bound on the Hessian norm of a described
+network through a small exact kernel; ``theory.catalog`` has the ledger's theorems by name.  SymPy,
+never JAX.
 """
 
 from __future__ import annotations
@@ -22,8 +23,23 @@ from theory.theorems import (
 )
 
 __all__ = [
-    "Activation", "ActivationFunction", "Dense", "HypothesisError", "Input", "Network",
-    "NetworkError", "Readout", "Theorem", "UnknownTheoremError", "activation", "catalog",
-    "contraction_bound", "hessian_bound", "kernel_change_bound", "linearization_bound",
-    "one_hidden_layer", "reference_network", "width",
+    "Activation",
+    "ActivationFunction",
+    "Dense",
+    "HypothesisError",
+    "Input",
+    "Network",
+    "NetworkError",
+    "Readout",
+    "Theorem",
+    "UnknownTheoremError",
+    "activation",
+    "catalog",
+    "contraction_bound",
+    "hessian_bound",
+    "kernel_change_bound",
+    "linearization_bound",
+    "one_hidden_layer",
+    "reference_network",
+    "width",
 ]

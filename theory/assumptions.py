@@ -13,17 +13,25 @@ _FACTS: dict[str, tuple[str, str]] = {
         r"the trainable parameters $\theta$ are $W^{{1}},\dots,W^{{{depth}}}${readout}, with the "
         r"Euclidean norm",
     ),
-    "input": ("the input alpha^0 = x does not depend on the parameters",
-              r"the input $\alpha^0=x$ does not depend on the parameters"),
-    "dense": ("layer l is dense: z^l = W^l alpha^{l-1} / sqrt(m_{l-1})",
-              r"$z^l=W^l\alpha^{l-1}/\sqrt{m_{l-1}}$"),
-    "pointwise": ("layer l has a pointwise activation: alpha^l = sigma_l(z^l)",
-                  r"$\alpha^l=\sigma_l(z^l)$ entry by entry"),
+    "input": (
+        "the input alpha^0 = x does not depend on the parameters",
+        r"the input $\alpha^0=x$ does not depend on the parameters",
+    ),
+    "dense": (
+        "layer l is dense: z^l = W^l alpha^{l-1} / sqrt(m_{l-1})",
+        r"$z^l=W^l\alpha^{l-1}/\sqrt{m_{l-1}}$",
+    ),
+    "pointwise": (
+        "layer l has a pointwise activation: alpha^l = sigma_l(z^l)",
+        r"$\alpha^l=\sigma_l(z^l)$ entry by entry",
+    ),
     "smooth": ("sigma_l is twice continuously differentiable", r"$\sigma_l\in C^2(\mathbb R)$"),
     "bounded": ("", ""),
     "readout": ("", ""),
-    "twice_differentiable": ("f is twice continuously differentiable in the parameters",
-                             r"$f$ is twice continuously differentiable in $\theta$"),
+    "twice_differentiable": (
+        "f is twice continuously differentiable in the parameters",
+        r"$f$ is twice continuously differentiable in $\theta$",
+    ),
 }
 FACTS = tuple(_FACTS)
 
@@ -64,8 +72,16 @@ def describe(formulas: Iterable[Term]) -> tuple[Assumption, ...]:
     return tuple(_describe(key, tuple(found)) for key, found in groups.items())
 
 
-_ORDER = ("parameters", "input", "dense", "pointwise", "smooth", "bounded", "readout",
-          "twice_differentiable")
+_ORDER = (
+    "parameters",
+    "input",
+    "dense",
+    "pointwise",
+    "smooth",
+    "bounded",
+    "readout",
+    "twice_differentiable",
+)
 
 
 def _rank(formula: Term) -> tuple[int, str, tuple[int, ...]]:
@@ -127,8 +143,10 @@ def _bounded(order: str, formulas: tuple[Term, ...]) -> Assumption:
 def _readout(first: Term, formulas: tuple[Term, ...]) -> Assumption:
     trained, depth = first.args[1], first.args[2]
     text = f"the output is linear, f = v . alpha^{depth} / sqrt(m_{depth}), v {trained}"
-    latex = (rf"the output is linear, $f=v^\top\alpha^{{{depth}}}/\sqrt{{m_{{{depth}}}}}$, "
-             rf"with $v$ {trained}")
+    latex = (
+        rf"the output is linear, $f=v^\top\alpha^{{{depth}}}/\sqrt{{m_{{{depth}}}}}$, "
+        rf"with $v$ {trained}"
+    )
     return Assumption("linear output", text, latex, formulas)
 
 
@@ -139,21 +157,31 @@ def _parameters(first: Term, formulas: tuple[Term, ...]) -> Assumption:
     text = _FACTS["parameters"][0].replace("{depth}", str(depth)).replace("{readout}", tail_text)
     if depth == 1:
         text = text.replace("W^1, ..., W^1", "W^1")
-    latex = (r"the trainable parameters $\theta$ are $W^{1}" +
-             (rf",\dots,W^{{{depth}}}" if depth > 1 else "") + f"${tail_latex}, with the "
-             "Euclidean norm")
+    latex = (
+        r"the trainable parameters $\theta$ are $W^{1}"
+        + (rf",\dots,W^{{{depth}}}" if depth > 1 else "")
+        + f"${tail_latex}, with the "
+        "Euclidean norm"
+    )
     return Assumption("parameters", text, latex, formulas)
 
 
 def _other(formula: Term, formulas: tuple[Term, ...]) -> Assumption:
-    from theory.latex import tex  # noqa: PLC0415  (printers are loaded on request)
-    from theory.plain import plain  # noqa: PLC0415
+    from theory.latex import tex
+    from theory.plain import plain
 
     if formula.head == "le" and "theta" in str(formula.args[0]):
-        return Assumption("ball", "theta lies in the ball of radius R around theta_0",
-                          f"${tex(formula)}$", formulas)
+        return Assumption(
+            "ball",
+            "theta lies in the ball of radius R around theta_0",
+            f"${tex(formula)}$",
+            formulas,
+        )
     if formula.head == "ball":
-        return Assumption("hessian on the ball",
-                          f"the Hessian norm is bounded on the ball: {plain(formula)}",
-                          f"${tex(formula)}$", formulas)
+        return Assumption(
+            "hessian on the ball",
+            f"the Hessian norm is bounded on the ball: {plain(formula)}",
+            f"${tex(formula)}$",
+            formulas,
+        )
     return Assumption(formula.head, plain(formula), f"${tex(formula)}$", formulas)

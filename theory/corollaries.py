@@ -86,8 +86,11 @@ def _calculus(name: str, at: Term, ball: Judgement) -> Judgement:
     """The mean value or Taylor lemma at an input, from a bound on the ball."""
     epsilon = ball.conclusion.args[3].args[1]
     bind: dict[Term, Arg] = {
-        POINT_P: POINT, POINT_Q: CENTRE, INPUT_X: at,
-        real_variable("R"): RADIUS, real_variable("epsilon"): epsilon,
+        POINT_P: POINT,
+        POINT_Q: CENTRE,
+        INPUT_X: at,
+        real_variable("R"): RADIUS,
+        real_variable("epsilon"): epsilon,
     }
     given = [kernel.hypothesis(fact("twice_differentiable", at)), ball, _inside()]
     return use(name, bind=bind, given=given)
@@ -139,8 +142,10 @@ def kernel_change(left: Judgement, right: Judgement) -> Result:
         mul(e_x, e_z, squared(RADIUS)),
     )
     result = rearranged(bound, final)
-    claims = [Claim(f"gradient:{at.args[0]}", f"movement of the gradient at {at.args[0]}", move)
-              for at, move in moves.items()]
+    claims = [
+        Claim(f"gradient:{at.args[0]}", f"movement of the gradient at {at.args[0]}", move)
+        for at, move in moves.items()
+    ]
     return result, [*claims, Claim("K", "the change of the tangent kernel", result)]
 
 
@@ -188,16 +193,24 @@ def one_layer_hessian() -> Result:
     j = factors.conclusion.args[0]
     h = hole(j)
     scale = inv_root(width(0))
-    zero_cross = use("jacobian_input", bind=_place(0, point, at),
-                     given=[kernel.hypothesis(fact("input"))])
+    zero_cross = use(
+        "jacobian_input", bind=_place(0, point, at), given=[kernel.hypothesis(fact("input"))]
+    )
     c = hole(zero_cross.conclusion.args[0], "c")
-    top = use("signal_top", "fixed", bind=_place(1, point, at),
-              given=[kernel.hypothesis(fact("readout", "fixed", 1))])
+    top = use(
+        "signal_top",
+        "fixed",
+        bind=_place(1, point, at),
+        given=[kernel.hypothesis(fact("readout", "fixed", 1))],
+    )
     s = hole(top.conclusion.args[0], "s")
     template = _one_layer_template(h, c, s, scale, point, at)
     unfolded = rewrite(identity, template, {h: factors, c: zero_cross, s: top})
-    total = make("scale", mul(inv_root(width(0)), inv_root(width(0)), inv_root(width(1))),
-                 dot(transpose(block(1, 1)), dot(transpose(lifted), bend, lifted), block(1, 1)))
+    total = make(
+        "scale",
+        mul(inv_root(width(0)), inv_root(width(0)), inv_root(width(1))),
+        dot(transpose(block(1, 1)), dot(transpose(lifted), bend, lifted), block(1, 1)),
+    )
     exact = rearranged(unfolded, total)
     return _one_layer_norm(exact, outer, bend, lifted)
 
@@ -208,18 +221,22 @@ def _place(index: int, point: Term, at: Term) -> dict[Term, Arg]:
 
 def _one_layer_factors(point: Term, at: Term) -> tuple[Term, Term, Term]:
     x = activation(0, point, at)
-    bend = make("diag", dot(make("diag", sigma(1, 2, preactivation(1, point, at))),
-                            readout_weights(1, None)))
+    bend = make(
+        "diag",
+        dot(make("diag", sigma(1, 2, preactivation(1, point, at))), readout_weights(1, None)),
+    )
     return x, bend, make("kron", make("id", layer(1)), transpose(x))
 
 
 def _one_layer_jacobian(point: Term, at: Term) -> Judgement:
     """dz^1 = (I (x) x') Pi_1 / sqrt(d)."""
-    rule = use("jacobian_dense", bind=_place(1, point, at),
-               given=[kernel.hypothesis(fact("dense", 1))])
+    rule = use(
+        "jacobian_dense", bind=_place(1, point, at), given=[kernel.hypothesis(fact("dense", 1))]
+    )
     own, rest = rule.conclusion.args[1].args[1].args
-    still = use("jacobian_input", bind=_place(0, point, at),
-                given=[kernel.hypothesis(fact("input"))])
+    still = use(
+        "jacobian_input", bind=_place(0, point, at), given=[kernel.hypothesis(fact("input"))]
+    )
     h = hole(rest.args[1])
     scale = inv_root(width(0))
     split = rewrite(rule, make("scale", scale, plus(own, dot(rest.args[0], h))), {h: still})
@@ -232,8 +249,10 @@ def _one_layer_template(j: Term, c: Term, s: Term, scale: Term, point: Term, at:
     first = make("diag", sigma(1, 1, preactivation(1, point, at)))
     lift = make("kron", dot(first, s), make("id", layer(0)))
     cross = dot(transpose(block(1, 1)), lift, c)
-    return plus(dot(transpose(j), make("diag", dot(second, s)), j),
-                make("scale", scale, plus(cross, transpose(cross))))
+    return plus(
+        dot(transpose(j), make("diag", dot(second, s)), j),
+        make("scale", scale, plus(cross, transpose(cross))),
+    )
 
 
 def _one_layer_norm(exact: Judgement, x: Term, bend: Term, lifted: Term) -> Result:
@@ -244,8 +263,13 @@ def _one_layer_norm(exact: Judgement, x: Term, bend: Term, lifted: Term) -> Resu
     start = kernel.congruence(norm(h), {h: exact})
     inner = exact.conclusion.args[1].args[1]
     pulled = use("homogeneity", "2", bind={KAPPA: scale, A: inner})
-    sandwich = use("isometry", 1, "fixed", bind={operator_variable("A", *middle.shape): middle},
-                   given=[kernel.hypothesis(fact("parameters", 1, "fixed"))])
+    sandwich = use(
+        "isometry",
+        1,
+        "fixed",
+        bind={operator_variable("A", *middle.shape): middle},
+        given=[kernel.hypothesis(fact("parameters", 1, "fixed"))],
+    )
     product = _factored(middle, bend, x)
     n = real_variable("?n")
     rest = chain(sandwich, product)
@@ -254,8 +278,10 @@ def _one_layer_norm(exact: Judgement, x: Term, bend: Term, lifted: Term) -> Resu
     curved = bend.args[0]
     final = mul(inv_root(width(1)), norm(curved, "inf"), squared(norm(x)), power(width(0), -1))
     result = rearranged(total, final)
-    return result, [Claim("identity", "the Hessian of one hidden layer", exact),
-                    Claim("norm", "its norm", result)]
+    return result, [
+        Claim("identity", "the Hessian of one hidden layer", exact),
+        Claim("norm", "its norm", result),
+    ]
 
 
 def _factored(middle: Term, bend: Term, x: Term) -> Judgement:
@@ -282,8 +308,10 @@ def _factored(middle: Term, bend: Term, x: Term) -> Judgement:
 
 def _mixed(a: Term, b: Term, c: Term, d: Term) -> Judgement:
     bind: dict[Term, Arg] = {
-        operator_variable("A", "r", "k"): a, operator_variable("C", "k", "c"): c,
-        operator_variable("B", "r2", "k2"): b, operator_variable("D", "k2", "c2"): d,
+        operator_variable("A", "r", "k"): a,
+        operator_variable("C", "k", "c"): c,
+        operator_variable("B", "r2", "k2"): b,
+        operator_variable("D", "k2", "c2"): d,
     }
     return use("mixed_product", bind=bind)
 
@@ -301,19 +329,27 @@ def contraction() -> Result:
     x, z = vector_variable("x", left), vector_variable("z", right)
     weights = vector_variable("u", out)
     summed = make("contract", weights, tensor)
-    schematic = operator_variable("T", "r", make("tensor", space_variable("i"),
-                                                 space_variable("j")))
-    bind: dict[Term, Arg] = {schematic: tensor, vector_variable("x", "i"): x,
-                             vector_variable("z", "j"): z, V: weights}
+    schematic = operator_variable(
+        "T", "r", make("tensor", space_variable("i"), space_variable("j"))
+    )
+    bind: dict[Term, Arg] = {
+        schematic: tensor,
+        vector_variable("x", "i"): x,
+        vector_variable("z", "j"): z,
+        V: weights,
+    }
     meaning = use("contraction", bind=bind)
     h = hole(meaning.conclusion.args[0])
     start = kernel.congruence(norm(h), {h: meaning})
     values = dot(tensor, make("kron", x, z))
     hoelder = use("hoelder", bind={U: weights, V: values})
-    grouped = kernel.congruence(norm(h), {h: kernel.by_form(
-        meaning.conclusion.args[1], hoelder.conclusion.args[0].args[1])})
-    size = use("tensor_norm", bind={schematic: tensor, vector_variable("x", "i"): x,
-                                    vector_variable("z", "j"): z})
+    grouped = kernel.congruence(
+        norm(h), {h: kernel.by_form(meaning.conclusion.args[1], hoelder.conclusion.args[0].args[1])}
+    )
+    size = use(
+        "tensor_norm",
+        bind={schematic: tensor, vector_variable("x", "i"): x, vector_variable("z", "j"): z},
+    )
     n = real_variable("?n")
     grown = kernel.monotone(mul(norm(weights, "inf"), n), {n: size})
     chained = chain(start, grouped, hoelder, grown)
@@ -323,11 +359,20 @@ def contraction() -> Result:
     if result.conclusion is not le(norm(summed), constant):
         msg = f"A5 came out as {result.conclusion}"
         raise kernel.KernelError(msg)
-    return result, [Claim("pointwise", "the bilinear form of the sum", pointwise),
-                    Claim("A5", "the norm of the sum", result)]
+    return result, [
+        Claim("pointwise", "the bilinear form of the sum", pointwise),
+        Claim("A5", "the norm of the sum", result),
+    ]
 
 
 __all__ = [
-    "change_of", "contraction", "eq", "hessian_on_ball", "kernel_change", "linearization",
-    "linearization_radius", "one_layer_hessian", "tangent_kernel",
+    "change_of",
+    "contraction",
+    "eq",
+    "hessian_on_ball",
+    "kernel_change",
+    "linearization",
+    "linearization_radius",
+    "one_layer_hessian",
+    "tangent_kernel",
 ]

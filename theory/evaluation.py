@@ -103,7 +103,7 @@ def _fraction(value: Fraction, number: Callable[[Any], Any]) -> Any:
 
 
 def _float_spectral_norm(rows: Sequence[Sequence[float]]) -> float:
-    import numpy as np  # noqa: PLC0415  (keeps `import theory` light)
+    import numpy as np
 
     return float(np.linalg.norm(np.array(rows, dtype=np.float64), 2))
 

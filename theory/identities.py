@@ -6,7 +6,7 @@ induction on the layer, for networks of any depth at once; a concrete depth is a
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache
 
 from theory import kernel
 from theory.kernel import Judgement
@@ -39,8 +39,9 @@ def jacobian(index: Arg, point: Term, at: Term) -> Term:
 
 def curvature_term(index: Arg, point: Term, at: Term) -> Term:
     """J_l' diag(sigma''(z^l) delta^l) J_l, an operator on the parameters."""
-    bend = dot(make("diag", sigma(index, 2, preactivation(index, point, at))),
-               signal(index, point, at))
+    bend = dot(
+        make("diag", sigma(index, 2, preactivation(index, point, at))), signal(index, point, at)
+    )
     j = jacobian(index, point, at)
     return dot(transpose(j), make("diag", bend), j)
 
@@ -51,27 +52,35 @@ def cross_term(index: Arg, point: Term, at: Term) -> Term:
     lifted = make(
         "kron", dot(slope(index, point, at), signal(index, point, at)), make("id", layer(below))
     )
-    return dot(transpose(block(index, index)), lifted,
-               make("jac", activation(below, point, at), point))
+    return dot(
+        transpose(block(index, index)), lifted, make("jac", activation(below, point, at), point)
+    )
 
 
 def layer_term(index: Arg, point: Term, at: Term) -> Term:
     """What layer l adds to the Hessian: curvature plus cross terms."""
     cross = cross_term(index, point, at)
     scale = inv_root(width(shift(index, -1)))
-    return plus(curvature_term(index, point, at),
-                make("scale", scale, plus(cross, transpose(cross))))
+    return plus(
+        curvature_term(index, point, at), make("scale", scale, plus(cross, transpose(cross)))
+    )
 
 
 def jacobian_of_activation(index: Arg, point: Term, at: Term) -> Judgement:
     """dalpha^l = D^l dz^l, under ``pointwise`` and ``smooth`` at l."""
     z = preactivation(index, point, at)
-    meaning = use("activation", bind={LAYER: index, POINT_P: point, INPUT_X: at},
-                  given=[kernel.hypothesis(fact("pointwise", index))])
+    meaning = use(
+        "activation",
+        bind={LAYER: index, POINT_P: point, INPUT_X: at},
+        given=[kernel.hypothesis(fact("pointwise", index))],
+    )
     h = hole(z)
     inside = kernel.congruence(make("jac", h, point), {h: meaning})
-    rule = use("jacobian_pointwise", bind={LAYER: index, POINT_P: point, V: z},
-               given=[kernel.hypothesis(fact("smooth", index))])
+    rule = use(
+        "jacobian_pointwise",
+        bind={LAYER: index, POINT_P: point, V: z},
+        given=[kernel.hypothesis(fact("smooth", index))],
+    )
     return chain(inside, rule)
 
 
@@ -85,13 +94,18 @@ def recursion(index: Arg, covector: Term, point: Term, at: Term) -> Judgement:
     Source: Liu, Zhu and Belkin 2022, Section 3 (the recursion over layers).
     """
     z = preactivation(index, point, at)
-    meaning = use("activation", bind={LAYER: index, POINT_P: point, INPUT_X: at},
-                  given=[kernel.hypothesis(fact("pointwise", index))])
+    meaning = use(
+        "activation",
+        bind={LAYER: index, POINT_P: point, INPUT_X: at},
+        given=[kernel.hypothesis(fact("pointwise", index))],
+    )
     h = hole(z)
     inside = kernel.congruence(make("hess", covector, h, point), {h: meaning})
     bind = {LAYER: index, POINT_P: point, V: z, vector_variable("c"): covector}
-    outer = chain(inside, use("hessian_pointwise", bind=bind,
-                              given=[kernel.hypothesis(fact("smooth", index))]))
+    outer = chain(
+        inside,
+        use("hessian_pointwise", bind=bind, given=[kernel.hypothesis(fact("smooth", index))]),
+    )
     return chain(outer, _through_weights(outer.conclusion.args[1], index, point, at))
 
 
@@ -108,8 +122,7 @@ def dense_rule(covector: Term, index: Arg, point: Term, at: Term) -> Judgement:
 
     Source: Liu, Zhu and Belkin 2022, Section 3.
     """
-    bind = {LAYER: index, POINT_P: point, INPUT_X: at,
-            vector_variable("c", layer(LAYER)): covector}
+    bind = {LAYER: index, POINT_P: point, INPUT_X: at, vector_variable("c", layer(LAYER)): covector}
     return use("hessian_dense", bind=bind, given=[kernel.hypothesis(fact("dense", index))])
 
 
@@ -124,15 +137,21 @@ def assembly(index: Arg, covector: Term, point: Term, at: Term) -> Judgement:
     first = dense_rule(covector, above, point, at)
     inner = dot(transpose(weights(above, point)), covector)
     z = preactivation(index, point, at)
-    meaning = use("activation", bind={LAYER: index, POINT_P: point, INPUT_X: at},
-                  given=[kernel.hypothesis(fact("pointwise", index))])
+    meaning = use(
+        "activation",
+        bind={LAYER: index, POINT_P: point, INPUT_X: at},
+        given=[kernel.hypothesis(fact("pointwise", index))],
+    )
     h = hole(z)
     inside = kernel.congruence(make("hess", inner, h, point), {h: meaning})
     bind = {LAYER: index, POINT_P: point, V: z, vector_variable("c"): inner}
-    bent = chain(inside, use("hessian_pointwise", bind=bind,
-                             given=[kernel.hypothesis(fact("smooth", index))]))
-    scale, (_, cross, crossed) = first.conclusion.args[1].args[0], (
-        first.conclusion.args[1].args[1].args
+    bent = chain(
+        inside,
+        use("hessian_pointwise", bind=bind, given=[kernel.hypothesis(fact("smooth", index))]),
+    )
+    scale, (_, cross, crossed) = (
+        first.conclusion.args[1].args[0],
+        (first.conclusion.args[1].args[1].args),
     )
     spot = hole(bent.conclusion.args[0])
     return rewrite(first, make("scale", scale, plus(spot, cross, crossed)), {spot: bent})
@@ -157,9 +176,14 @@ def _step(point: Term, at: Term) -> Judgement:
     below = shift(LAYER, -1)
     delta, lower = signal(LAYER, point, at), activation(below, point, at)
     unfolded = recursion(LAYER, delta, point, at)
-    definition = use("signal_below", bind={LAYER: LAYER, POINT_P: point, INPUT_X: at},
-                     given=[kernel.hypothesis(fact("dense", LAYER)),
-                            kernel.hypothesis(fact("pointwise", LAYER))])
+    definition = use(
+        "signal_below",
+        bind={LAYER: LAYER, POINT_P: point, INPUT_X: at},
+        given=[
+            kernel.hypothesis(fact("dense", LAYER)),
+            kernel.hypothesis(fact("pointwise", LAYER)),
+        ],
+    )
     c = hole(signal(below, point, at))
     grouped = plus(layer_term(LAYER, point, at), make("hess", c, lower, point))
     folded = rewrite(unfolded, grouped, {c: kernel.symmetry(definition)})
@@ -175,13 +199,15 @@ def _for_all(name: str) -> Term:
     return make("forall", "l", 1, DEPTH, fact(name, LAYER))
 
 
-@lru_cache(maxsize=None)
+@cache
 def signal_identity() -> Judgement:
     """For all l in 0..L: ``<delta^l, d2 alpha^l> = sum_{k<=l} (layer k's terms)``, by induction."""
     point, at = POINT_P, INPUT_X
     step = _step(point, at)
-    by = [kernel.forall_elim(kernel.hypothesis(_for_all(n)), LAYER)
-          for n in ("dense", "pointwise", "smooth")]
+    by = [
+        kernel.forall_elim(kernel.hypothesis(_for_all(n)), LAYER)
+        for n in ("dense", "pointwise", "smooth")
+    ]
     step = kernel.cut(step, *by)
     return kernel.induction("l", DEPTH, _base(point, at), step)
 
@@ -191,7 +217,9 @@ def signal_identity_at(depth: int, point: Term, at: Term) -> Judgement:
     general = kernel.instance(signal_identity(), {DEPTH: depth, POINT_P: point, INPUT_X: at})
     cases = [
         kernel.forall_intro(
-            "l", 1, fact(n, LAYER),
+            "l",
+            1,
+            fact(n, LAYER),
             [kernel.hypothesis(fact(n, i)) for i in range(1, depth + 1)],
         )
         for n in ("dense", "pointwise", "smooth")
@@ -202,8 +230,8 @@ def signal_identity_at(depth: int, point: Term, at: Term) -> Judgement:
 def hessian_identity(depth: int, readout: str, point: Term, at: Term = INPUT) -> Judgement:
     """The exact Hessian of a dense network of the given depth.
 
-    ``H = sum_l [J_l' diag(delta^l sigma''(z^l)) J_l + (X_l + X_l')/sqrt(m_{l-1})]``, and for a trained
-    readout ``+ (Y + Y')/sqrt(m_L)`` with ``Y = Pi_v' dalpha^L``.
+    ``H = sum_l [J_l' diag(delta^l sigma''(z^l)) J_l + (X_l + X_l')/sqrt(m_{l-1})]``, and for a
+    trained readout ``+ (Y + Y')/sqrt(m_L)`` with ``Y = Pi_v' dalpha^L``.
 
     Args:
         depth: number of hidden layers L.
@@ -232,13 +260,21 @@ def hessian_identity(depth: int, readout: str, point: Term, at: Term = INPUT) ->
 def _readout_terms(depth: int, readout: str, point: Term, at: Term) -> list[Term]:
     if readout == "fixed":
         return []
-    cross = dot(transpose(block(READOUT, depth)),
-                make("jac", activation(depth, point, at), point))
+    cross = dot(transpose(block(READOUT, depth)), make("jac", activation(depth, point, at), point))
     return [make("scale", inv_root(width(depth)), plus(cross, transpose(cross)))]
 
 
 __all__ = [
-    "A", "assembly", "cross_term", "curvature_term", "hessian_identity", "jacobian",
-    "jacobian_of_activation", "layer_term", "output", "recursion", "signal_identity",
+    "A",
+    "assembly",
+    "cross_term",
+    "curvature_term",
+    "hessian_identity",
+    "jacobian",
+    "jacobian_of_activation",
+    "layer_term",
+    "output",
+    "recursion",
+    "signal_identity",
     "signal_identity_at",
 ]

@@ -1,15 +1,16 @@
 """The kernel: the only code that can build a judgement.
 
-A :class:`Judgement` says ``hypotheses |- conclusion``; both are formulas of :mod:`theory.terms`, and
-its free variables are universally quantified.  The rules below are all there are.  Each looks at
-terms only: no floating point, no simplifier, no numerical test.  Whoever finds a proof calls them;
-a judgement remembers the rule, the data and the premises it came from, so that
+A :class:`Judgement` says ``hypotheses |- conclusion``; both are formulas of :mod:`theory.terms`,
+and its free variables are universally quantified.  The rules below are all there are.  Each looks
+at terms only: no floating point, no simplifier, no numerical test.  Whoever finds a proof calls
+them; a judgement remembers the rule, the data and the premises it came from, so that
 :mod:`proofs_check` can replay it in code of its own.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 from theory import lemmas
@@ -62,13 +63,19 @@ class Judgement:
 
 
 def _judge(
-    hypotheses: frozenset[Term], conclusion: Term, rule: str, data: tuple[Any, ...],
+    hypotheses: frozenset[Term],
+    conclusion: Term,
+    rule: str,
+    data: tuple[Any, ...],
     premises: Sequence[Judgement] = (),
 ) -> Judgement:
     new = object.__new__(Judgement)
     for name, value in (
-        ("hypotheses", hypotheses), ("conclusion", conclusion), ("rule", rule),
-        ("data", data), ("premises", tuple(premises)),
+        ("hypotheses", hypotheses),
+        ("conclusion", conclusion),
+        ("rule", rule),
+        ("data", data),
+        ("premises", tuple(premises)),
     ):
         object.__setattr__(new, name, value)
     return new
@@ -98,7 +105,9 @@ def hypothesis(formula: Term) -> Judgement:
 
 
 def lemma(
-    name: str, parameters: Sequence[int | str], bindings: Mapping[Term, Arg],
+    name: str,
+    parameters: Sequence[int | str],
+    bindings: Mapping[Term, Arg],
     premises: Sequence[Judgement] = (),
 ) -> Judgement:
     """An instance of a trusted lemma, its premises discharged by the judgements given.
@@ -180,7 +189,7 @@ def transitivity(*premises: Judgement) -> Judgement:
     if not relations:
         msg = "transitivity needs at least one premise"
         raise KernelError(msg)
-    for (_, _, middle), (_, other, _) in zip(relations, relations[1:], strict=False):
+    for (_, _, middle), (_, other, _) in pairwise(relations):
         if middle is not other:
             msg = f"the chain breaks: {middle} is not {other}"
             raise KernelError(msg)
@@ -218,7 +227,8 @@ def congruence(template: Term, holes: Mapping[Term, Judgement]) -> Judgement:
 def differentiated_at(template: Term, holes: frozenset[Term]) -> frozenset[Term]:
     """The points at which the template differentiates something that contains a hole."""
     return frozenset(
-        t.args[-1] for t in subterms(template)
+        t.args[-1]
+        for t in subterms(template)
         if t.head in ("jac", "hess") and t.args[-2].free & holes
     )
 
@@ -410,9 +420,24 @@ def ball_elim(premise: Judgement, point: Term) -> Judgement:
 
 
 RULES = (
-    "hypothesis", "lemma", "by_form", "at_most_by_form", "symmetry", "transitivity", "weaken",
-    "congruence", "monotone", "cut", "instance", "spectral", "induction", "sum_last", "forall_elim", "forall_intro",
-    "ball_intro", "ball_elim",
+    "hypothesis",
+    "lemma",
+    "by_form",
+    "at_most_by_form",
+    "symmetry",
+    "transitivity",
+    "weaken",
+    "congruence",
+    "monotone",
+    "cut",
+    "instance",
+    "spectral",
+    "induction",
+    "sum_last",
+    "forall_elim",
+    "forall_intro",
+    "ball_intro",
+    "ball_elim",
 )
 
 __all__ = ["RULES", "Judgement", "KernelError", "TermError", "in_ball", *RULES]

@@ -1,8 +1,8 @@
 """Bounds on the layer statistics: equal to them at the centre, a recursion on the ball.
 
-theory.md, section 3.  At the centre s, a, g, q are what they are defined to be.  On the ball of radius R
-each is replaced by its worst case, from how far pre-activations (Z), activations (E) and the
-back-propagated signal (G) can move.
+theory.md, section 3.  At the centre s, a, g, q are what they are defined to be.  On the ball of
+radius R each is replaced by its worst case, from how far pre-activations (Z), activations (E) and
+the back-propagated signal (G) can move.
 """
 
 from __future__ import annotations
@@ -63,8 +63,9 @@ def statistic(name: str, index: int, d: Derivation) -> Term:
     return symbol(name, index, CENTRE) if name == "s" else symbol(name, index, CENTRE, d.at)
 
 
-def _statistic(name: str, index: int, target: Term, d: Derivation,
-               dimension: Term | None = None) -> None:
+def _statistic(
+    name: str, index: int, target: Term, d: Derivation, dimension: Term | None = None
+) -> None:
     value = definition(name, index, CENTRE, d.at)
     formula = eq(statistic(name, index, d), value)
     d.definitions.append(formula)
@@ -106,8 +107,14 @@ def _block_moves(which: int | str, d: Derivation) -> Judgement:
     """One block of parameters moves at most R."""
     place = {**d.place(0), POINT_Q: CENTRE}
     bind = {k: v for k, v in place.items() if k.head == "point"}
-    moved = use("block_distance", d.depth, d.readout, which, bind=bind,
-                given=[d.fact("parameters", d.depth, d.readout)])
+    moved = use(
+        "block_distance",
+        d.depth,
+        d.readout,
+        which,
+        bind=bind,
+        given=[d.fact("parameters", d.depth, d.readout)],
+    )
     return chain(moved, kernel.hypothesis(kernel.in_ball(d.point, CENTRE, RADIUS)))
 
 
@@ -119,8 +126,9 @@ def _shifted(far: Term, near: Term, kind: str, d: Derivation) -> Judgement:
     return chain(start, bound_norm(split, d.known, kind))
 
 
-def _scaled_definition(name: str, index: int, value: Term, dimension: Term, bound: Judgement,
-                       d: Derivation) -> Judgement:
+def _scaled_definition(
+    name: str, index: int, value: Term, dimension: Term, bound: Judgement, d: Derivation
+) -> Judgement:
     """Name the bound ``c * sqrt(dimension)`` by defining c."""
     meaning = _define(name, index, value, d)
     h = real_variable("?")
@@ -144,15 +152,16 @@ def _inputs_on_ball(d: Derivation) -> None:
     same = use("input", bind={**d.place(0), POINT_Q: CENTRE}, given=[d.fact("input")])
     h = hole(far)
     d.learn(chain(kernel.congruence(norm(h), {h: same}), d.known[norm(near)]))
-    still = rewrite(kernel.congruence(minus(h, near), {h: same}),
-                    make("zero", far.rows, far.cols), {})
+    still = rewrite(
+        kernel.congruence(minus(h, near), {h: same}), make("zero", far.rows, far.cols), {}
+    )
     spot = hole(far)
     moved = kernel.congruence(norm(spot), {spot: still})
     d.learn(chain(moved, bound_norm(still.conclusion.args[1], d.known)))
 
 
 def _moved_through(index: int, d: Derivation) -> Judgement:
-    """z - z0 = ((W - W0) alpha0 + W (alpha - alpha0)) / sqrt(m_{l-1})."""
+    """Z - z0 = ((W - W0) alpha0 + W (alpha - alpha0)) / sqrt(m_{l-1})."""
     sides = {}
     for point in (d.point, CENTRE):
         place = {**d.place(index)}
@@ -185,9 +194,11 @@ def _move_activation(index: int, d: Derivation) -> None:
     far, near = (preactivation(index, p, d.at) for p in (d.point, CENTRE))
     gap = d.known[norm(minus(far, near))]
     meanings = [
-        use("activation", bind={k: (p if k.head == "point" else v)
-                                for k, v in d.place(index).items()},
-            given=[d.fact("pointwise", index)])
+        use(
+            "activation",
+            bind={k: (p if k.head == "point" else v) for k, v in d.place(index).items()},
+            given=[d.fact("pointwise", index)],
+        )
         for p in (d.point, CENTRE)
     ]
     holes = {hole(m.conclusion.args[0], f"?{i}"): m for i, m in enumerate(meanings)}
@@ -201,17 +212,21 @@ def _move_activation(index: int, d: Derivation) -> None:
     d.learn(chain(slopes, kernel.monotone(mul(curvature(index), h), {h: gap})))
     if index < d.depth:
         alpha, old = activation(index, d.point, d.at), activation(index, CENTRE, d.at)
-        value = add(statistic("a", index, d),
-                    mul(_bar("E", index, d), inv_root(width(index))))
-        named = _scaled_definition("a_bar", index, value, width(index),
-                                   _shifted(alpha, old, "2", d), d)
+        value = add(statistic("a", index, d), mul(_bar("E", index, d), inv_root(width(index))))
+        named = _scaled_definition(
+            "a_bar", index, value, width(index), _shifted(alpha, old, "2", d), d
+        )
         d.learn(named, f"a_bar:{index}", f"activation scale of layer {index} on the ball")
 
 
 def _mean_value(order: int, index: int, far: Term, near: Term, d: Derivation) -> Judgement:
     bind = {k: v for k, v in d.place(index).items() if k.head == "index"}
-    return use("mean_value", order, bind={**bind, U: far, V: near},
-               given=[d.fact("bounded", index, order + 1)])
+    return use(
+        "mean_value",
+        order,
+        bind={**bind, U: far, V: near},
+        given=[d.fact("bounded", index, order + 1)],
+    )
 
 
 # -- the back-propagated signal -------------------------------------------------------------------
@@ -225,8 +240,12 @@ def _move_top_signal(d: Derivation) -> None:
     """``|delta^L - delta0^L| <= R / sqrt(m_L)`` for a trained readout, 0 for a fixed one."""
     premise = d.fact("readout", d.readout, d.depth)
     meanings = [
-        use("signal_top", d.readout, bind={k: (p if k.head == "point" else v)
-                                           for k, v in d.place(d.depth).items()}, given=[premise])
+        use(
+            "signal_top",
+            d.readout,
+            bind={k: (p if k.head == "point" else v) for k, v in d.place(d.depth).items()},
+            given=[premise],
+        )
         for p in (d.point, CENTRE)
     ]
     holes = {hole(m.conclusion.args[0], f"?{i}"): m for i, m in enumerate(meanings)}
@@ -280,8 +299,11 @@ def _signal_norm(index: int, d: Derivation) -> None:
 def _propagated(index: int, d: Derivation) -> Judgement:
     """``|delta^l| <= lambda_{l+1} s_bar_{l+1} g_bar_{l+1}`` at the point."""
     above = index + 1
-    rule = use("signal_below", bind=d.place(above),
-               given=[d.fact("dense", above), d.fact("pointwise", above)])
+    rule = use(
+        "signal_below",
+        bind=d.place(above),
+        given=[d.fact("dense", above), d.fact("pointwise", above)],
+    )
     h = hole(rule.conclusion.args[0])
     start = kernel.congruence(norm(h), {h: rule})
     bound = chain(start, bound_norm(rule.conclusion.args[1], d.known))
@@ -311,9 +333,11 @@ def _move_signal(index: int, d: Derivation) -> None:
     """G_l = lambda R g / sqrt(m_l) + beta s_bar Z q + lambda s_bar G, all of layer l+1."""
     above = index + 1
     rules = [
-        use("signal_below", bind={k: (p if k.head == "point" else v)
-                                  for k, v in d.place(above).items()},
-            given=[d.fact("dense", above), d.fact("pointwise", above)])
+        use(
+            "signal_below",
+            bind={k: (p if k.head == "point" else v) for k, v in d.place(above).items()},
+            given=[d.fact("dense", above), d.fact("pointwise", above)],
+        )
         for p in (d.point, CENTRE)
     ]
     holes = {hole(r.conclusion.args[0], f"?{i}"): r for i, r in enumerate(rules)}

@@ -3,8 +3,8 @@
 A real becomes a polynomial: a map from monomials to rational coefficients, a monomial being a set
 of pairs (atom, rational exponent).  Everything that is not a sum, a product or a power is an atom.
 An atom carries the spaces it maps between, as zero and the identity look alike in all spaces.
-Every atom is non-negative, and an exponent is negative only over an atom that is positive by its form
-(``Term.positive``), so that multiplying out and cancelling are valid everywhere: there is
+Every atom is non-negative, and an exponent is negative only over an atom that is positive by its
+form (``Term.positive``), so that multiplying out and cancelling are valid everywhere: there is
 no value of the symbols for which the two sides differ, and none for which one side is undefined.
 
 An operator becomes a non-commutative polynomial: a map from words (products of atoms, transposes
@@ -102,7 +102,7 @@ def freeze(form: Real) -> frozenset[tuple[Monomial, Fraction]]:
 
 
 def _combine(left: Real, right: Real, factor: int) -> Real:
-    """left + factor * right."""
+    """Left + factor * right."""
     total = dict(left)
     for monomial, coefficient in right.items():
         value = total.get(monomial, Fraction(0)) + factor * coefficient

@@ -1,10 +1,10 @@
 """Orders of growth as an exact algebra, and the order of a bound.
 
-A growth is a finite set of monomials ``m_1^{e_1} ... m_k^{e_k} R^r (log m)^c`` with rational exponents,
-standing for their maximum up to a constant factor.  The regime: every width symbol tends to infinity,
-and ``1 <= R <= sqrt(min_i m_i)``.  In it a monomial is at most another when its exponents are, along
-every extreme ray of the cone ``0 <= log R <= min_i log(m_i)/2``: each width alone, and all widths together
-with R at its largest.
+A growth is a finite set of monomials ``m_1^{e_1} ... m_k^{e_k} R^r (log m)^c`` with rational
+exponents, standing for their maximum up to a constant factor.  The regime: every width symbol
+tends to infinity, and ``1 <= R <= sqrt(min_i m_i)``.  In it a monomial is at most another when its
+exponents are, along every extreme ray of the cone ``0 <= log R <= min_i log(m_i)/2``: each width
+alone, and all widths together with R at its largest.
 """
 
 from __future__ import annotations
@@ -200,11 +200,11 @@ class Order:
 
 
 MEANING = (
-    "O: there is a constant that depends on the depth, on the activations' constants, on |x|/sqrt(d) "
-    "and on the failure probability delta (not on the widths, and not on R while "
+    "O: there is a constant that depends on the depth, on the activations' constants, on "
+    "|x|/sqrt(d) and on the failure probability delta (not on the widths, and not on R while "
     "1 <= R <= sqrt(least width)) such that, with probability at least 1 - delta over the Gaussian "
-    "weights, the bound is at most that constant times the expression, at all points of the ball at "
-    "once, as all width symbols grow at comparable rates."
+    "weights, the bound is at most that constant times the expression, at all points of the ball "
+    "at once, as all width symbols grow at comparable rates."
 )
 
 _WHY = {
@@ -254,7 +254,7 @@ class _Walk:
 
     def _statistic(self, term: Term) -> OrderAssumption | None:
         """The order taken for a layer statistic or a gradient norm, or None for other terms."""
-        from theory.plain import plain  # noqa: PLC0415  (the printer is not needed before)
+        from theory.plain import plain
 
         if term.head == "norm":
             return self._norm(term, plain(term))
@@ -316,7 +316,8 @@ def order_of(
         ValueError: when the order is not determined.
         IndexError: when the statement speaks of a width that is not given.
     """
-    walk = _Walk({d.args[0]: d.args[1] for d in definitions}, widths,
-                 radius is None or radius.is_number)
+    walk = _Walk(
+        {d.args[0]: d.args[1] for d in definitions}, widths, radius is None or radius.is_number
+    )
     growth = walk.grow(term)
     return Order(growth, tuple(walk.assumed.values()), MEANING)

@@ -11,8 +11,16 @@ from theory.vocabulary import CENTRE, INPUT, POINT, READOUT
 if TYPE_CHECKING:
     from theory.theorem import Theorem
 
-_OPERATORS = {"W": "W", "alpha": "alpha", "z": "z", "delta": "delta", "v": "v", "f": "f",
-              "theta": "theta", "Pi": "Pi"}
+_OPERATORS = {
+    "W": "W",
+    "alpha": "alpha",
+    "z": "z",
+    "delta": "delta",
+    "v": "v",
+    "f": "f",
+    "theta": "theta",
+    "Pi": "Pi",
+}
 
 
 def plain(term: Term) -> str:
@@ -42,7 +50,7 @@ def _named(term: Term) -> str:
     return text + (f"({', '.join(extra)})" if extra else "")
 
 
-def _plain(term: Term, level: int) -> str:  # noqa: PLR0911, PLR0912, C901  (one line a head)
+def _plain(term: Term, level: int) -> str:
     args = term.args
     match term.head:
         case "rat":
@@ -111,8 +119,10 @@ def _plain(term: Term, level: int) -> str:  # noqa: PLR0911, PLR0912, C901  (one
         case "forall":
             return f"for {args[0]} = {_tag(args[1])}..{_tag(args[2])}: {_plain(args[3], 0)}"
         case "ball":
-            return (f"for all {args[0]} with |{args[0]} - {_tag(args[1])}| <= "
-                    f"{_plain(args[2], 0)}: {_plain(args[3], 0)}")
+            return (
+                f"for all {args[0]} with |{args[0]} - {_tag(args[1])}| <= "
+                f"{_plain(args[2], 0)}: {_plain(args[3], 0)}"
+            )
     return " ".join([term.head, *map(_tag, args)])
 
 

@@ -1,8 +1,8 @@
 """The Hessian bound at a point, from bounds on the layer statistics there (theory.md, section 3).
 
-The walk: bound the Jacobian blocks ``dz^l/dW^k`` by ``P_{l,k}``; read every block of the Hessian off the
-exact identity; bound it by ``M_{kk'}``; join the blocks by the norm of the matrix of their bounds.  Each
-abbreviation enters as a definition, each inequality as a judgement of the kernel.
+The walk: bound the Jacobian blocks ``dz^l/dW^k`` by ``P_{l,k}``; read every block of the Hessian
+off the exact identity; bound it by ``M_{kk'}``; join the blocks by the norm of the matrix of their
+bounds.  Each abbreviation enters as a definition, each inequality as a judgement of the kernel.
 """
 
 from __future__ import annotations
@@ -151,8 +151,14 @@ def coordinates(row: Which, col: Which, d: Derivation) -> Judgement:
     """Pi_k Pi_k'^T is the identity or zero."""
     known = d.pairs.get((row, col))
     if known is None:
-        known = use("coordinates", d.depth, d.readout, row, col,
-                    given=[d.fact("parameters", d.depth, d.readout)])
+        known = use(
+            "coordinates",
+            d.depth,
+            d.readout,
+            row,
+            col,
+            given=[d.fact("parameters", d.depth, d.readout)],
+        )
         d.pairs[row, col] = known
     return known
 
@@ -169,8 +175,9 @@ def vanishing_blocks(d: Derivation) -> dict[tuple[int, Which], Judgement]:
     return zero
 
 
-def _split_block(index: int, which: Which, full: Judgement, below: Judgement | None,
-                 d: Derivation) -> Judgement:
+def _split_block(
+    index: int, which: Which, full: Judgement, below: Judgement | None, d: Derivation
+) -> Judgement:
     """dz^l/dW^k from dz^l: the own-weights part by orthogonality, the rest by the layer below."""
     whole = jacobian(index, d.point, d.at)
     right = transpose(block(which, d.depth))
@@ -186,8 +193,11 @@ def _split_block(index: int, which: Which, full: Judgement, below: Judgement | N
         j = hole(inner, "j")
         if below is not None:
             holes[j] = below
-        through = dot(weights(index, d.point), slope(index - 1, d.point, d.at),
-                      j if below is not None else inner)
+        through = dot(
+            weights(index, d.point),
+            slope(index - 1, d.point, d.at),
+            j if below is not None else inner,
+        )
         parts.append(through)
     template = make("scale", inv_root(width(index - 1)), plus(*parts))
     split = rewrite(placed, template, holes)
@@ -219,8 +229,11 @@ def bound_jacobians(d: Derivation, zero: dict[tuple[int, Which], Judgement]) -> 
             start = kernel.congruence(norm(h), {h: value})
             bound = chain(start, bound_norm(value.conclusion.args[1], d.known))
             definition = d.define(f"P{d.bar}", (index, which), _path(index, which, d))
-            d.learn(d.named(bound, definition), f"P{d.bar}:{index},{which}",
-                    f"the Jacobian of z^{index} by W^{which}")
+            d.learn(
+                d.named(bound, definition),
+                f"P{d.bar}:{index},{which}",
+                f"the Jacobian of z^{index} by W^{which}",
+            )
 
 
 def _path(index: int, which: int, d: Derivation) -> Term:
@@ -287,8 +300,13 @@ def hessian_block(row: Which, col: Which, d: Derivation) -> Term:
     return dot(block(row, d.depth), whole, transpose(block(col, d.depth)))
 
 
-def block_identity(row: Which, col: Which, identity: Judgement,
-                   zero: dict[tuple[int, Which], Judgement], d: Derivation) -> Judgement:
+def block_identity(
+    row: Which,
+    col: Which,
+    identity: Judgement,
+    zero: dict[tuple[int, Which], Judgement],
+    d: Derivation,
+) -> Judgement:
     """Pi_k H Pi_k'^T (k before k') as the sum of its non-zero terms."""
     h = hole(hessian(d.point, d.at))
     left, right = block(row, d.depth), transpose(block(col, d.depth))
@@ -299,8 +317,13 @@ def block_identity(row: Which, col: Which, identity: Judgement,
     return rearranged(split, _block_sum(row, col, d))
 
 
-def _block_terms(row: Which, col: Which, zero: dict[tuple[int, Which], Judgement],
-                 holes: dict[Term, Judgement], d: Derivation) -> list[Term]:
+def _block_terms(
+    row: Which,
+    col: Which,
+    zero: dict[tuple[int, Which], Judgement],
+    holes: dict[Term, Judgement],
+    d: Derivation,
+) -> list[Term]:
     """All terms of a block, with holes where a factor is known to be the identity or zero."""
 
     def jac(index: int, which: Which) -> Term:
@@ -322,15 +345,17 @@ def _block_terms(row: Which, col: Which, zero: dict[tuple[int, Which], Judgement
         terms.append(dot(transpose(jac(index, row)), _bend(index, d), jac(index, col)))
         if index == 1:
             continue
-        inner = [dot(_lift(index, d), slope(index - 1, d.point, d.at), jac(index - 1, w))
-                 for w in (col, row)]
-        crosses = plus(dot(pair(row, index), inner[0]),
-                       dot(transpose(inner[1]), pair(index, col)))
+        inner = [
+            dot(_lift(index, d), slope(index - 1, d.point, d.at), jac(index - 1, w))
+            for w in (col, row)
+        ]
+        crosses = plus(dot(pair(row, index), inner[0]), dot(transpose(inner[1]), pair(index, col)))
         terms.append(make("scale", inv_root(width(index - 1)), crosses))
     if d.readout == "trained":
         inner = [dot(slope(d.depth, d.point, d.at), jac(d.depth, w)) for w in (col, row)]
-        crosses = plus(dot(pair(row, READOUT), inner[0]),
-                       dot(transpose(inner[1]), pair(READOUT, col)))
+        crosses = plus(
+            dot(pair(row, READOUT), inner[0]), dot(transpose(inner[1]), pair(READOUT, col))
+        )
         terms.append(make("scale", inv_root(width(d.depth)), crosses))
     return terms
 
@@ -348,7 +373,9 @@ def _block_sum(row: Which, col: Which, d: Derivation) -> Term:
         for i in range(high, d.depth + 1)
     ]
     if low != high:
-        inner = dot(_lift(high, d), slope(high - 1, d.point, d.at), jacobian_block(high - 1, row, d))
+        inner = dot(
+            _lift(high, d), slope(high - 1, d.point, d.at), jacobian_block(high - 1, row, d)
+        )
         terms.append(make("scale", inv_root(width(high - 1)), transpose(inner)))
     return plus(*terms)
 
@@ -366,11 +393,20 @@ def _block_bound(row: Which, col: Which, d: Derivation) -> Term:
     def top(index: int, kind: str) -> Term:
         return d.known[norm(signal(index, d.point, d.at), kind)].conclusion.args[1]
 
-    terms = [mul(curvature(i), top(i, "inf"), path(i, row), path(i, col))
-             for i in range(high, d.depth + 1)]
+    terms = [
+        mul(curvature(i), top(i, "inf"), path(i, row), path(i, col))
+        for i in range(high, d.depth + 1)
+    ]
     if low != high:
-        terms.append(mul(lipschitz(high), top(high, "2"), lipschitz(high - 1),
-                         path(high - 1, row), inv_root(width(high - 1))))
+        terms.append(
+            mul(
+                lipschitz(high),
+                top(high, "2"),
+                lipschitz(high - 1),
+                path(high - 1, row),
+                inv_root(width(high - 1)),
+            )
+        )
     return add(*terms)
 
 
@@ -405,8 +441,9 @@ def _bound_block(row: Which, col: Which, value: Judgement, d: Derivation) -> Ter
     d.learn(bound, f"M{d.bar}:{row},{col}", f"the block of the Hessian for {row} and {col}")
     if row != col:
         mirror = hessian_block(col, row, d)
-        swapped = kernel.congruence(norm(h_t := hole(mirror)), {
-            h_t: kernel.by_form(mirror, transpose(target))})
+        swapped = kernel.congruence(
+            norm(h_t := hole(mirror)), {h_t: kernel.by_form(mirror, transpose(target))}
+        )
         d.learn(chain(swapped, use("transpose", bind={A: target}), bound))
     return definition.conclusion.args[0]
 

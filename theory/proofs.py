@@ -1,8 +1,8 @@
 """Proofs as data: a judgement and all its steps to JSON, and the JSON back to steps.
 
 The file holds a table of terms (each one once, children before parents) and a list of steps (each
-after its premises).  Reading it builds terms through :func:`theory.terms.make`, which refuses what is not
-well formed; no text is ever evaluated.  Reading proves nothing: the steps are claims until
+after its premises).  Reading it builds terms through :func:`theory.terms.make`, which refuses what
+is not well formed; no text is ever evaluated.  Reading proves nothing: the steps are claims until
 ``proofs_check.check`` has replayed them.
 """
 
@@ -50,7 +50,8 @@ class Proof:
     Attributes:
         statement: the formula proved, the conclusion of the last step.
         assumptions: formulas that the last step may have as hypotheses.
-        definitions: equations ``symbol = term`` that introduce abbreviations, each from earlier ones.
+        definitions: equations ``symbol = term`` that introduce abbreviations, each from earlier
+        ones.
         steps: the steps, each after its premises.
     """
 
@@ -125,7 +126,9 @@ def to_json(proof: Proof) -> dict[str, Any]:
     writer = _Writer()
     steps = [
         {
-            "rule": s.rule, "data": writer.value(s.data), "premises": list(s.premises),
+            "rule": s.rule,
+            "data": writer.value(s.data),
+            "premises": list(s.premises),
             "conclusion": writer.term(s.conclusion),
         }
         for s in proof.steps

@@ -30,15 +30,16 @@ class SpectralNorm(sympy.Function):  # type: ignore[misc]
         matrix = self.args[0]
         if any(e.free_symbols for e in matrix):
             return None
-        import mpmath  # noqa: PLC0415
+        import mpmath
 
         with mpmath.workprec(prec + 10):
-            rows = [[mpmath.mpf(str(sympy.N(e, 30))) for e in matrix.row(i)]
-                    for i in range(matrix.rows)]
+            rows = [
+                [mpmath.mpf(str(sympy.N(e, 30))) for e in matrix.row(i)] for i in range(matrix.rows)
+            ]
             return sympy.Float(max(mpmath.svd_r(mpmath.matrix(rows), compute_uv=False)))
 
     def _latex(self, printer: Any, exp: Any = None) -> str:
-        body = rf"\left\|{printer._print(self.args[0])}\right\|"  # noqa: SLF001
+        body = rf"\left\|{printer._print(self.args[0])}\right\|"
         return body if exp is None else rf"{body}^{{{exp}}}"
 
 
@@ -54,7 +55,7 @@ def name_of(term: Term) -> str:
         tags = [_tag(t) for t in term.args[1:] if t not in (CENTRE, POINT, INPUT)]
         return "_".join([term.args[0], *tags])
     if term.head == "norm":
-        from theory.plain import plain  # noqa: PLC0415
+        from theory.plain import plain
 
         return plain(term)
     return str(term.args[0])
@@ -82,8 +83,10 @@ def to_sympy(
             return sympy.Rational(term.args[0].numerator, term.args[0].denominator)
         case "dim":
             space = term.args[0]
-            if space.head == "layer" and isinstance(space.args[0], int) and (
-                space.args[0] < len(widths)
+            if (
+                space.head == "layer"
+                and isinstance(space.args[0], int)
+                and (space.args[0] < len(widths))
             ):
                 width = widths[space.args[0]]
                 return sympy.Integer(width) if isinstance(width, int) else width

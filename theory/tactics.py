@@ -1,7 +1,7 @@
 """Small ways of using the kernel, for whoever looks for a proof.
 
-Nothing here is trusted: every function only calls rules of :mod:`theory.kernel`, and what comes back
-is a judgement or an exception.
+Nothing here is trusted: every function only calls rules of :mod:`theory.kernel`, and what comes
+back is a judgement or an exception.
 """
 
 from __future__ import annotations
@@ -26,8 +26,12 @@ INDEX = make("index", "l", 0)
 Known = dict[Term, Judgement]
 
 
-def use(name: str, *parameters: int | str, bind: Mapping[Term, Arg] | None = None,
-        given: Sequence[Judgement] = ()) -> Judgement:
+def use(
+    name: str,
+    *parameters: int | str,
+    bind: Mapping[Term, Arg] | None = None,
+    given: Sequence[Judgement] = (),
+) -> Judgement:
     """An instance of a trusted lemma."""
     return kernel.lemma(name, parameters, bind or {}, given)
 
@@ -77,7 +81,7 @@ def at_most(judgement: Judgement) -> Judgement:
 
 
 def reflexive(term: Term) -> Judgement:
-    """t = t."""
+    """T = t."""
     return kernel.by_form(term, term)
 
 
@@ -152,8 +156,7 @@ def _decompose(operator: Term, kind: str, known: Known):  # type: ignore[no-unty
 def _product(operator: Term, known: Known):  # type: ignore[no-untyped-def]
     count = len(operator.args)
     bind = {
-        operator_variable(f"A{i}", f"s{i - 1}", f"s{i}"): a
-        for i, a in enumerate(operator.args, 1)
+        operator_variable(f"A{i}", f"s{i - 1}", f"s{i}"): a for i, a in enumerate(operator.args, 1)
     }
     first = use("product", count, bind=bind)
     return first, [bound_norm(a, known) for a in operator.args], mul
@@ -166,8 +169,9 @@ def _activation_bound(operator: Term) -> Judgement:
     return use(name, bind={INDEX: index, V: vector}, given=[premise])
 
 
-def spectral_bound(operator: Term, known: Known, entries: Sequence[Term],
-                   depth: int, readout: str) -> Judgement:
+def spectral_bound(
+    operator: Term, known: Known, entries: Sequence[Term], depth: int, readout: str
+) -> Judgement:
     """Bound the norm of an operator on parameters by the matrix of its blocks' bounds.
 
     Args:
@@ -200,6 +204,18 @@ def spectral_bound(operator: Term, known: Known, entries: Sequence[Term],
 
 
 __all__ = [
-    "INDEX", "A", "B", "at_most", "bound_norm", "chain", "hole", "raised", "rearranged",
-    "reflexive", "restated", "rewrite", "spectral_bound", "use",
+    "INDEX",
+    "A",
+    "B",
+    "at_most",
+    "bound_norm",
+    "chain",
+    "hole",
+    "raised",
+    "rearranged",
+    "reflexive",
+    "restated",
+    "rewrite",
+    "spectral_bound",
+    "use",
 ]

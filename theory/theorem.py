@@ -1,4 +1,4 @@
-"""A theorem as an object: from it come the page, the number, the order, the measurement, the check."""
+"""A theorem as an object: from it come page, number, order, measurement and check."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from theory import evaluation
 from theory.assumptions import Assumption, describe
-from theory.orders import Order, order_of
 from theory.kernel import Judgement
 from theory.lemmas import LEMMAS, Lemma
+from theory.orders import Order, order_of
 from theory.pointwise import Claim
 from theory.proofs import Proof, linearize, proof_of, to_json
 from theory.symbolic import to_sympy
@@ -77,8 +77,9 @@ class Theorem:
     def definition_table(self) -> dict[sympy.Expr, sympy.Expr]:
         """Every abbreviation and what it stands for, as SymPy expressions, in order."""
         return {
-            to_sympy(d.args[0], self.widths, self.radius):
-            to_sympy(d.args[1], self.widths, self.radius)
+            to_sympy(d.args[0], self.widths, self.radius): to_sympy(
+                d.args[1], self.widths, self.radius
+            )
             for d in self.definitions
         }
 
@@ -112,7 +113,9 @@ class Theorem:
 
     # -- numbers ----------------------------------------------------------------------------------
 
-    def evaluate(self, values: Mapping[Term, Any], radius: float | None = None, **kwargs: Any) -> Any:
+    def evaluate(
+        self, values: Mapping[Term, Any], radius: float | None = None, **kwargs: Any
+    ) -> Any:
         """The bound as a number.
 
         Args:
@@ -140,8 +143,10 @@ class Theorem:
             return given
         if self.radius is not None and self.radius.is_number:
             return float(self.radius)
-        msg = (f"theorem {self.name} speaks of a ball of radius {self.radius}; "
-               "give radius=... a number")
+        msg = (
+            f"theorem {self.name} speaks of a ball of radius {self.radius}; "
+            "give radius=... a number"
+        )
         raise ValueError(msg)
 
     # -- pages ------------------------------------------------------------------------------------
@@ -152,18 +157,18 @@ class Theorem:
         Args:
             document: a document that compiles by itself, instead of a fragment to input.
         """
-        from theory.latex import theorem_to_latex  # noqa: PLC0415  (pages are built on request)
+        from theory.latex import theorem_to_latex
 
         return theorem_to_latex(self, document=document)
 
     def _repr_latex_(self) -> str:
         """The statement for a notebook."""
-        from theory.latex import tex  # noqa: PLC0415
+        from theory.latex import tex
 
         return f"$\\displaystyle {tex(self.statement)}$"
 
     def __repr__(self) -> str:
         """The theorem in a terminal: statement, abbreviations, assumptions, order, lemmas."""
-        from theory.plain import theorem_to_text  # noqa: PLC0415
+        from theory.plain import theorem_to_text
 
         return theorem_to_text(self)

@@ -1,4 +1,4 @@
-"""The theorems: for a described network, and in general.  Every one is derived when it is asked for."""
+"""The theorems, for a described network and in general; each is derived when it is asked for."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class UnknownTheoremError(KeyError):
 
 def _require_constants(network: Network, orders: tuple[int, ...]) -> None:
     """Refuse a network whose activations have no finite constant that a theorem needs."""
-    from theory.activations import UnboundedDerivativeError  # noqa: PLC0415
+    from theory.activations import UnboundedDerivativeError
 
     names = {1: "lambda = sup|sigma'|", 2: "beta = sup|sigma''|"}
     for index, function in enumerate(network.activations, 1):
@@ -51,7 +51,7 @@ def _require_constants(network: Network, orders: tuple[int, ...]) -> None:
             except UnboundedDerivativeError as error:
                 msg = (
                     f"no theorem here covers the activation {function.name!r} of layer {index}: "
-                    f"{names[order]} is infinite, and the Hessian bound needs it finite on all of R. "
+                    f"{names[order]} is infinite, and the Hessian bound needs it finite on R. "
                     "Use an activation with bounded first and second derivatives "
                     f"(tanh, softplus, gelu, ...). ({error})"
                 )
@@ -72,12 +72,17 @@ def _radius(radius: object) -> sympy.Expr | None:
         case sympy.Expr():
             value = radius
         case int() | float() if not isinstance(radius, bool):
-            value = sympy.Rational(*float(radius).as_integer_ratio()) if (
-                float("-inf") < radius < float("inf")) else sympy.nan
+            value = (
+                sympy.Rational(*float(radius).as_integer_ratio())
+                if (float("-inf") < radius < float("inf"))
+                else sympy.nan
+            )
         case _:
             value = sympy.nan
     if value.is_number and not (value.is_finite and value >= 0):
-        msg = f"radius {radius!r}: needs a name such as 'R', or a finite number that is not negative"
+        msg = (
+            f"radius {radius!r}: needs a name such as 'R', or a finite number that is not negative"
+        )
         raise ValueError(msg)
     return value
 
@@ -86,7 +91,7 @@ def _radius(radius: object) -> sympy.Expr | None:
 
 
 @lru_cache(maxsize=64)
-def _derive(depth: int, readout: str, ball: bool) -> tuple[Judgement, Derivation]:  # noqa: FBT001
+def _derive(depth: int, readout: str, ball: bool) -> tuple[Judgement, Derivation]:
     d = Derivation(depth, readout, POINT if ball else CENTRE, INPUT, "_bar" if ball else "")
     if ball:
         on_ball(d)
@@ -124,28 +129,39 @@ def hessian_bound(network: Network, radius: object = None, level: str = "layers"
     definitions, claims = _used(judgement, d)
     where = "at the centre" if value is None else "on a ball of parameters"
     return Theorem(
-        "LZB20/A7", f"Hessian norm of a fully connected network {where}", judgement,
-        f"{LZB20}, Theorem 3.2", "LZB20", tuple(definitions), tuple(claims), network, value,
-        level, "hessian_norm",
+        "LZB20/A7",
+        f"Hessian norm of a fully connected network {where}",
+        judgement,
+        f"{LZB20}, Theorem 3.2",
+        "LZB20",
+        tuple(definitions),
+        tuple(claims),
+        network,
+        value,
+        level,
+        "hessian_norm",
     )
 
 
 def _used(judgement: Judgement, d: Derivation) -> tuple[list[Term], list[Claim]]:
     """The abbreviations and the lines that the judgement rests on; the walk may have made more."""
     steps = {id(j) for j in linearize(judgement)}
-    return ([f for f in d.definitions if f in judgement.hypotheses],
-            [c for c in d.claims if id(c.judgement) in steps])
+    return (
+        [f for f in d.definitions if f in judgement.hypotheses],
+        [c for c in d.claims if id(c.judgement) in steps],
+    )
 
 
 def _ball_bound(network: Network, at: Term) -> tuple[Judgement, list[Term], list[Claim]]:
     """A7 on the ball as a statement about the whole ball, at an input."""
-    judgement, d = _derive(network.depth, _readout(network), True)  # noqa: FBT003
+    judgement, d = _derive(network.depth, _readout(network), True)
     ball = kernel.ball_intro(judgement, POINT, CENTRE, RADIUS)
     definitions, claims = _used(judgement, d)
     if at is not INPUT:
         ball = kernel.instance(ball, {INPUT: at})
-        definitions = [kernel.instance(kernel.hypothesis(f), {INPUT: at}).conclusion
-                       for f in definitions]
+        definitions = [
+            kernel.instance(kernel.hypothesis(f), {INPUT: at}).conclusion for f in definitions
+        ]
     return ball, definitions, claims
 
 
@@ -153,7 +169,8 @@ def kernel_change_bound(network: Network | None = None, radius: object = "R") ->
     """A2: how far the tangent kernel moves on a ball.
 
     Args:
-        network: None for the general statement, in terms of a bound epsilon on the Hessian norm over
+        network: None for the general statement, in terms of a bound epsilon on the Hessian norm
+        over
             the ball; a description to put A7's bound for epsilon.
         radius: the radius of the ball.
 
@@ -165,18 +182,33 @@ def kernel_change_bound(network: Network | None = None, radius: object = "R") ->
     if network is None:
         balls = [corollaries.hessian_on_ball(at) for at in (INPUT, OTHER)]
         judgement, claims = corollaries.kernel_change(*balls)
-        return Theorem("LZB20/A2", "a small Hessian norm keeps the tangent kernel almost constant",
-                       judgement, f"{LZB20}, Proposition 2.3", "LZB20", (), tuple(claims),
-                       radius=_radius(radius), quantity="kernel_change")
+        return Theorem(
+            "LZB20/A2",
+            "a small Hessian norm keeps the tangent kernel almost constant",
+            judgement,
+            f"{LZB20}, Proposition 2.3",
+            "LZB20",
+            (),
+            tuple(claims),
+            radius=_radius(radius),
+            quantity="kernel_change",
+        )
     _require_constants(network, (1, 2))
     left, definitions, before = _ball_bound(network, INPUT)
     right, others, _ = _ball_bound(network, OTHER)
     judgement, claims = corollaries.kernel_change(left, right)
     return Theorem(
-        "LZB20/A7+A2", "change of the tangent kernel of a fully connected network on a ball",
-        judgement, f"{LZB20}, Theorem 3.2 with Proposition 2.3", "LZB20",
-        tuple(dict.fromkeys([*definitions, *others])), (*before, *claims), network,
-        _radius(radius), "layers", "kernel_change",
+        "LZB20/A7+A2",
+        "change of the tangent kernel of a fully connected network on a ball",
+        judgement,
+        f"{LZB20}, Theorem 3.2 with Proposition 2.3",
+        "LZB20",
+        tuple(dict.fromkeys([*definitions, *others])),
+        (*before, *claims),
+        network,
+        _radius(radius),
+        "layers",
+        "kernel_change",
     )
 
 
@@ -194,16 +226,32 @@ def linearization_bound(network: Network | None = None, radius: object = "R") ->
     """
     if network is None:
         judgement, claims = corollaries.linearization(corollaries.hessian_on_ball(INPUT))
-        return Theorem("LZB20/A3", "a small Hessian norm keeps a model close to its linearization",
-                       judgement, f"{LZB20}, Section 2.1", "LZB20", (), tuple(claims),
-                       radius=_radius(radius), quantity="linearization_gap")
+        return Theorem(
+            "LZB20/A3",
+            "a small Hessian norm keeps a model close to its linearization",
+            judgement,
+            f"{LZB20}, Section 2.1",
+            "LZB20",
+            (),
+            tuple(claims),
+            radius=_radius(radius),
+            quantity="linearization_gap",
+        )
     _require_constants(network, (1, 2))
     ball, definitions, before = _ball_bound(network, INPUT)
     judgement, claims = corollaries.linearization_radius(ball)
     return Theorem(
-        "LZB20/A7+A3", "distance of a fully connected network from its linearization on a ball",
-        judgement, f"{LZB20}, Theorem 3.2 with Section 2.1", "LZB20", tuple(definitions),
-        (*before, *claims), network, _radius(radius), "layers", "linearization_gap",
+        "LZB20/A7+A3",
+        "distance of a fully connected network from its linearization on a ball",
+        judgement,
+        f"{LZB20}, Theorem 3.2 with Section 2.1",
+        "LZB20",
+        tuple(definitions),
+        (*before, *claims),
+        network,
+        _radius(radius),
+        "layers",
+        "linearization_gap",
     )
 
 
@@ -219,13 +267,23 @@ def one_hidden_layer(network: Network | None = None) -> Theorem:
     Source: Liu, Zhu and Belkin 2020, Section 3.1.
     """
     if network is not None and (network.depth != 1 or network.readout.trainable):
-        msg = (f"A4 is about one hidden layer with a fixed readout; this network has depth "
-               f"{network.depth} and a {_readout(network)} readout. Use theory.hessian_bound.")
+        msg = (
+            f"A4 is about one hidden layer with a fixed readout; this network has depth "
+            f"{network.depth} and a {_readout(network)} readout. Use theory.hessian_bound."
+        )
         raise HypothesisError(msg)
     judgement, claims = corollaries.one_layer_hessian()
-    return Theorem("LZB20/A4", "the Hessian norm of one hidden layer, exactly", judgement,
-                   f"{LZB20}, Section 3.1", "LZB20", (), tuple(claims), network,
-                   quantity="hessian_norm")
+    return Theorem(
+        "LZB20/A4",
+        "the Hessian norm of one hidden layer, exactly",
+        judgement,
+        f"{LZB20}, Section 3.1",
+        "LZB20",
+        (),
+        tuple(claims),
+        network,
+        quantity="hessian_norm",
+    )
 
 
 def contraction_bound() -> Theorem:
@@ -234,15 +292,28 @@ def contraction_bound() -> Theorem:
     Source: Liu, Zhu and Belkin 2020, Section 3.
     """
     judgement, claims = corollaries.contraction()
-    return Theorem("LZB20/A5", "the Hessian sees an infinity-norm where the gradient sees a 2-norm",
-                   judgement, f"{LZB20}, Section 3", "LZB20", (), tuple(claims))
+    return Theorem(
+        "LZB20/A5",
+        "the Hessian sees an infinity-norm where the gradient sees a 2-norm",
+        judgement,
+        f"{LZB20}, Section 3",
+        "LZB20",
+        (),
+        tuple(claims),
+    )
 
 
 # -- the catalog ----------------------------------------------------------------------------------
 
 
-def reference_network(depth: int = 3, *, activation: str = "tanh", trainable: bool = False,
-                      name: str = "m", inputs: int = 64) -> Network:
+def reference_network(
+    depth: int = 3,
+    *,
+    activation: str = "tanh",
+    trainable: bool = False,
+    name: str = "m",
+    inputs: int = 64,
+) -> Network:
     """The network that a catalogue entry is shown for: equal widths m, linear readout.
 
     Args:
@@ -252,17 +323,17 @@ def reference_network(depth: int = 3, *, activation: str = "tanh", trainable: bo
         name: the name of the width symbol.
         inputs: the input dimension d.
     """
-    from theory import networks  # noqa: PLC0415
+    from theory import networks
 
     m = networks.width(name)
-    hidden = [part for _ in range(depth)
-              for part in (networks.Dense(m), networks.Activation(activation))]
-    return networks.Network(networks.Input(inputs), *hidden,
-                            networks.Readout(trainable=trainable))
+    hidden = [
+        part for _ in range(depth) for part in (networks.Dense(m), networks.Activation(activation))
+    ]
+    return networks.Network(networks.Input(inputs), *hidden, networks.Readout(trainable=trainable))
 
 
 class Catalog(Mapping[str, Theorem]):
-    """The rows of the ledger that are proved, by name; a theorem is derived when it is looked up."""
+    """The rows of the ledger that are proved, by name; each is derived when it is looked up."""
 
     def __init__(self) -> None:
         """List the rows; derive nothing yet."""

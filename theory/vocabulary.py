@@ -45,55 +45,110 @@ class Quantity:
 QUANTITIES: dict[str, Quantity] = {
     q.name: q
     for q in (
-        Quantity("m", "m_{{{}}}", "width of layer l; m_0 is the input dimension", "integer",
-                 "positive"),
+        Quantity(
+            "m", "m_{{{}}}", "width of layer l; m_0 is the input dimension", "integer", "positive"
+        ),
         Quantity("theta", r"\theta", "all trainable parameters", "(p,)", "signed"),
-        Quantity("R", "R", "radius of the ball of parameters around the centre",
-                 "Euclidean norm over all trainable parameters"),
-        Quantity("W", "W^{{{}}}", "weights of layer l", "(m_l, m_{l-1}), N(0, 1) at the start",
-                 "signed"),
+        Quantity(
+            "R",
+            "R",
+            "radius of the ball of parameters around the centre",
+            "Euclidean norm over all trainable parameters",
+        ),
+        Quantity(
+            "W", "W^{{{}}}", "weights of layer l", "(m_l, m_{l-1}), N(0, 1) at the start", "signed"
+        ),
         Quantity("v", "v", "weights of the linear readout", "(m_L,), N(0, 1) or +-1", "signed"),
-        Quantity("alpha", r"\alpha^{{{}}}", "activations of layer l; layer 0 is the input",
-                 "(m_l,)", "signed"),
-        Quantity("z", "z^{{{}}}", "pre-activations of layer l, W alpha / sqrt(m_{l-1})", "(m_l,)",
-                 "signed"),
-        Quantity("delta", r"\delta^{{{}}}", "back-propagated signal, the derivative of f by alpha",
-                 "(m_l,)", "signed"),
+        Quantity(
+            "alpha",
+            r"\alpha^{{{}}}",
+            "activations of layer l; layer 0 is the input",
+            "(m_l,)",
+            "signed",
+        ),
+        Quantity(
+            "z",
+            "z^{{{}}}",
+            "pre-activations of layer l, W alpha / sqrt(m_{l-1})",
+            "(m_l,)",
+            "signed",
+        ),
+        Quantity(
+            "delta",
+            r"\delta^{{{}}}",
+            "back-propagated signal, the derivative of f by alpha",
+            "(m_l,)",
+            "signed",
+        ),
         Quantity("f", "f", "output of the network", "scalar", "signed"),
-        Quantity("s", "s_{{{}}}", "weight norm of layer l",
-                 "spectral norm of W over sqrt(m_{l-1})"),
-        Quantity("a", "a_{{{}}}", "activation scale of layer l",
-                 "Euclidean norm of alpha over sqrt(m_l)"),
+        Quantity(
+            "s", "s_{{{}}}", "weight norm of layer l", "spectral norm of W over sqrt(m_{l-1})"
+        ),
+        Quantity(
+            "a", "a_{{{}}}", "activation scale of layer l", "Euclidean norm of alpha over sqrt(m_l)"
+        ),
         Quantity("g", "g_{{{}}}", "back-propagated norm of layer l", "Euclidean norm of delta"),
         Quantity("q", "q_{{{}}}", "back-propagated maximum of layer l", "maximum norm of delta"),
         Quantity("lambda", r"\lambda_{{{}}}", "supremum of |sigma'| of layer l", "over R"),
         Quantity("beta", r"\beta_{{{}}}", "supremum of |sigma''| of layer l", "over R"),
-        Quantity("epsilon", r"\varepsilon_{{{}}}", "bound on the Hessian norm over the ball",
-                 "spectral norm"),
-        Quantity("hessian_norm", r"\|\nabla^2 f\|", "Hessian norm of the model",
-                 "spectral norm over all trainable parameters"),
-        Quantity("gradient_norm", r"\|\nabla f\|", "gradient norm of the model",
-                 "Euclidean norm over all trainable parameters"),
+        Quantity(
+            "epsilon",
+            r"\varepsilon_{{{}}}",
+            "bound on the Hessian norm over the ball",
+            "spectral norm",
+        ),
+        Quantity(
+            "hessian_norm",
+            r"\|\nabla^2 f\|",
+            "Hessian norm of the model",
+            "spectral norm over all trainable parameters",
+        ),
+        Quantity(
+            "gradient_norm",
+            r"\|\nabla f\|",
+            "gradient norm of the model",
+            "Euclidean norm over all trainable parameters",
+        ),
         Quantity("kernel", "K", "tangent kernel", "inner product of two gradients", "signed"),
         Quantity("output", "f", "output of the network", "scalar", "signed"),
         Quantity("P", "P_{{{}}}", "bound on the Jacobian of z^l by W^k", "spectral norm"),
-        Quantity("M", "M_{{{}}}", "bound on the block of the Hessian for layers k and k'",
-                 "spectral norm; v marks the readout"),
-        Quantity("P_bar", r"\bar P_{{{}}}", "bound on the Jacobian of z^l by W^k on the ball",
-                 "spectral norm"),
-        Quantity("M_bar", r"\bar M_{{{}}}",
-                 "bound on the block of the Hessian for layers k and k' on the ball",
-                 "spectral norm; v marks the readout"),
+        Quantity(
+            "M",
+            "M_{{{}}}",
+            "bound on the block of the Hessian for layers k and k'",
+            "spectral norm; v marks the readout",
+        ),
+        Quantity(
+            "P_bar",
+            r"\bar P_{{{}}}",
+            "bound on the Jacobian of z^l by W^k on the ball",
+            "spectral norm",
+        ),
+        Quantity(
+            "M_bar",
+            r"\bar M_{{{}}}",
+            "bound on the block of the Hessian for layers k and k' on the ball",
+            "spectral norm; v marks the readout",
+        ),
         Quantity("s_bar", r"\bar s_{{{}}}", "weight norm on the ball, at most", "as s"),
         Quantity("a_bar", r"\bar a_{{{}}}", "activation scale on the ball, at most", "as a"),
         Quantity("g_bar", r"\bar g_{{{}}}", "back-propagated norm on the ball, at most", "as g"),
         Quantity("q_bar", r"\bar q_{{{}}}", "back-propagated maximum on the ball, at most", "as q"),
-        Quantity("Z", "Z_{{{}}}", "movement of the pre-activations on the ball, at most",
-                 "Euclidean norm"),
-        Quantity("E", "E_{{{}}}", "movement of the activations on the ball, at most",
-                 "Euclidean norm"),
-        Quantity("G", "G_{{{}}}", "movement of the back-propagated signal on the ball, at most",
-                 "Euclidean norm"),
+        Quantity(
+            "Z",
+            "Z_{{{}}}",
+            "movement of the pre-activations on the ball, at most",
+            "Euclidean norm",
+        ),
+        Quantity(
+            "E", "E_{{{}}}", "movement of the activations on the ball, at most", "Euclidean norm"
+        ),
+        Quantity(
+            "G",
+            "G_{{{}}}",
+            "movement of the back-propagated signal on the ball, at most",
+            "Euclidean norm",
+        ),
     )
 }
 
@@ -155,7 +210,7 @@ def signal(index: Arg, point: Term, at: Term) -> Term:
 
 
 def output(point: Term, at: Term) -> Term:
-    """f at a point and an input."""
+    """The output f at a point and an input."""
     return make("op", "f", SCALAR, SCALAR, point, at)
 
 

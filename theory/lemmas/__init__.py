@@ -1,0 +1,61 @@
+"""The trusted lemmas: all that is believed without a proof in the kernel, each named and cited.
+
+A lemma is a schema over variables; the kernel instantiates it by substitution and matches its
+premises structurally.  Some are families with integer parameters (a triangle inequality for n
+summands). Each has an executable meaning, its own formula, which ``proofs_check`` evaluates on
+random and on adversarial matrices, networks and activations.
+"""
+
+from __future__ import annotations
+
+from theory.lemmas import calculus, networks, norms
+from theory.lemmas.networks import blocks
+from theory.lemmas.base import (
+    INDEX,
+    INPUT_X,
+    KAPPA,
+    LARGEST,
+    LEMMAS,
+    POINT_P,
+    POINT_Q,
+    A,
+    B,
+    Lemma,
+    Schema,
+    U,
+    UnknownLemmaError,
+    V,
+    fact,
+    operator_variable,
+    real_variable,
+    schema,
+    space_variable,
+    vector_variable,
+)
+
+__all__ = [
+    "INDEX",
+    "INPUT_X",
+    "KAPPA",
+    "LARGEST",
+    "LEMMAS",
+    "POINT_P",
+    "POINT_Q",
+    "A",
+    "B",
+    "Lemma",
+    "Schema",
+    "U",
+    "UnknownLemmaError",
+    "V",
+    "blocks",
+    "calculus",
+    "fact",
+    "networks",
+    "norms",
+    "operator_variable",
+    "real_variable",
+    "schema",
+    "space_variable",
+    "vector_variable",
+]
