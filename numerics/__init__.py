@@ -11,6 +11,18 @@ import jax
 jax.config.update("jax_enable_x64", True)
 
 from numerics.activations import jax_function  # noqa: E402
+from numerics.hessian import hessian_norm  # noqa: E402
 from numerics.models import Model, Params, Trace, instantiate, trace  # noqa: E402
+from numerics.spectral import SpectralError, SpectralNorm  # noqa: E402
 
-__all__ = ["Model", "Params", "Trace", "instantiate", "jax_function", "trace"]
+__all__ = [
+    "Model",
+    "Params",
+    "SpectralError",
+    "SpectralNorm",
+    "Trace",
+    "hessian_norm",
+    "instantiate",
+    "jax_function",
+    "trace",
+]

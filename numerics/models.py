@@ -172,6 +172,20 @@ def trace(model: Model, x: ArrayLike, params: Params | None = None) -> Trace:
     leaves = [x, *params["W"], params.get("v", model.readout)]
     if model.num_params <= _SMALL and not any(isinstance(v, jax.core.Tracer) for v in leaves):
         return jax.tree.map(jnp.asarray, host_trace(model, params, x))
+    return device_trace(model, params, x)
+
+
+def device_trace(model: Model, params: Params, x: Array) -> Trace:
+    """`trace` compiled by JAX: once per tuple of activations and shapes.
+
+    Args:
+        model: the network.
+        params: where; already checked.
+        x: one input, shape (d,); already checked.
+
+    Returns:
+        The trace, as JAX arrays.
+    """
     return _trace(params, model.readout, x, model.net.activations)
 
 
@@ -217,8 +231,8 @@ def forward(
 
 def backward(
     params: Params,
-    readout: Float[Array, " m_L"],
-    x: Float[Array, " d"],
+    readout: Float[Array | np.ndarray, " m_L"],
+    x: Float[Array | np.ndarray, " d"],
     activations: Activations,
     derive: Derive = derivatives,
 ) -> Trace:
