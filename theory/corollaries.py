@@ -267,7 +267,7 @@ def _one_layer_norm(exact: Judgement, x: Term, bend: Term, lifted: Term) -> Resu
         "isometry",
         1,
         "fixed",
-        bind={operator_variable("A", *middle.shape): middle},
+        bind={operator_variable("A", middle.rows, middle.cols): middle},
         given=[kernel.hypothesis(fact("parameters", 1, "fixed"))],
     )
     product = _factored(middle, bend, x)

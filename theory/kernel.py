@@ -287,7 +287,7 @@ def spectral(premise: Judgement, left: Term, right: Term) -> Judgement:
     """
     _, form, bound = _relation(premise, "le")
     shaped = form.head == "norm" and form.args[0] == "2" and form.args[1].head == "dot"
-    factors = form.args[1].args if shaped else ()
+    factors: tuple[Any, ...] = form.args[1].args if shaped else ()
     if len(factors) != 3 or left is right or bound.head != "mul" or len(bound.args) != 3:
         msg = f"needs |x' A z| <= c |x| |z|, was given {premise.conclusion}"
         raise KernelError(msg)

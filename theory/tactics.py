@@ -6,7 +6,7 @@ back is a judgement or an exception.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from theory import kernel
 from theory.kernel import Judgement, KernelError
@@ -24,6 +24,7 @@ from theory.terms import SCALAR, Arg, Term, add, le, make, mul, norm
 
 INDEX = make("index", "l", 0)
 Known = dict[Term, Judgement]
+Decomposition = tuple[Judgement, list[Judgement], Callable[..., Term]]
 
 
 def use(
@@ -110,7 +111,7 @@ def bound_norm(operator: Term, known: Known, kind: str = "2") -> Judgement:
     return known[target]
 
 
-def _decompose(operator: Term, kind: str, known: Known):  # type: ignore[no-untyped-def]
+def _decompose(operator: Term, kind: str, known: Known) -> Decomposition:
     """The lemma for the topmost head, bounds of the parts, and how the parts join."""
     args = operator.args
     match operator.head, kind:
@@ -143,17 +144,17 @@ def _decompose(operator: Term, kind: str, known: Known):  # type: ignore[no-unty
             first = use("diagonal", bind={V: args[0]})
             return first, [bound_norm(args[0], known, "inf")], lambda n: n
         case "id", "2":
-            return use("identity", bind={space_variable("r"): args[0]}), [], None
+            return use("identity", bind={space_variable("r"): args[0]}), [], add
         case "zero", "2":
             spaces = {space_variable("r"): args[0], space_variable("c"): args[1]}
-            return use("zero", bind=spaces), [], None
+            return use("zero", bind=spaces), [], add
         case "act", "inf" if args[1] in (1, 2):
-            return _activation_bound(operator), [], None
+            return _activation_bound(operator), [], add
     msg = f"no bound is known for the norm {kind} of {operator}"
     raise KernelError(msg)
 
 
-def _product(operator: Term, known: Known):  # type: ignore[no-untyped-def]
+def _product(operator: Term, known: Known) -> Decomposition:
     count = len(operator.args)
     bind = {
         operator_variable(f"A{i}", f"s{i - 1}", f"s{i}"): a for i, a in enumerate(operator.args, 1)

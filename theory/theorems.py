@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -337,7 +337,7 @@ class Catalog(Mapping[str, Theorem]):
 
     def __init__(self) -> None:
         """List the rows; derive nothing yet."""
-        self._rows = {
+        self._rows: dict[str, Callable[[], Theorem]] = {
             "LZB20/A2": kernel_change_bound,
             "LZB20/A3": linearization_bound,
             "LZB20/A4": lambda: one_hidden_layer(reference_network(1)),

@@ -9,7 +9,6 @@ random and on adversarial matrices, networks and activations.
 from __future__ import annotations
 
 from theory.lemmas import calculus, networks, norms
-from theory.lemmas.networks import blocks
 from theory.lemmas.base import (
     INDEX,
     INPUT_X,
@@ -32,6 +31,7 @@ from theory.lemmas.base import (
     space_variable,
     vector_variable,
 )
+from theory.lemmas.networks import blocks
 
 __all__ = [
     "INDEX",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from theory.lemmas.networks import readout_point
 from theory.lemmas.base import (
     INDEX,
     INPUT_X,
@@ -19,6 +18,7 @@ from theory.lemmas.base import (
     require,
     vector_variable,
 )
+from theory.lemmas.networks import readout_point
 from theory.terms import (
     PARAMS,
     Term,
