@@ -1,0 +1,329 @@
+"""What a theorem may rest on: assumptions of a known form, and definitions that only abbreviate.
+
+A replayed proof shows ``hypotheses |- statement``.  That says what a reader takes it to say only if
+the hypotheses are either definitions, which a reader can undo, or assumptions of a kind that the theory
+has a meaning for.  Anything else is an extra assumption, and is reported as one.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+from proofs_check.binding import STAR, brief, free, mentions, postorder, put
+from proofs_check.words import equal
+from theory import vocabulary
+from theory.proofs import Proof
+from theory.terms import PARAMS, SCALAR, Term, make
+
+INTERPRETED = frozenset({"lambda", "beta"})  # real symbols that trusted lemmas speak about
+MEASURED = frozenset({"s", "a", "g", "q"})  # real symbols that are measured on networks
+
+
+@dataclass(frozen=True)
+class Assumption:
+    """One assumption of a theorem.
+
+    Attributes:
+        formula: the assumption.
+        kind: ``fact``, ``ball``, ``hessian``, ``indices``, ``range``, or ``extra`` for any other.
+        used: whether the proof's last step has it as a hypothesis.
+        allowed: whether it is of a known kind, or the caller allowed it.
+    """
+
+    formula: Term
+    kind: str
+    used: bool
+    allowed: bool
+
+    def __str__(self) -> str:
+        """The assumption in a line."""
+        marks = "" if self.allowed else " (EXTRA: of no known kind)"
+        return f"{self.kind}: {brief(self.formula, 300)}{marks}{'' if self.used else ' (unused)'}"
+
+
+# -- assumptions ----------------------------------------------------------------------------------
+
+_FACTS: dict[str, tuple[str, ...]] = {
+    "dense": ("index",),
+    "pointwise": ("index",),
+    "smooth": ("index",),
+    "bounded": ("index", "order"),
+    "input": (),
+    "readout": ("kind", "index"),
+    "parameters": ("depth", "kind"),
+    "twice_differentiable": ("input",),
+}
+
+
+def kind_of(formula: Term) -> str:
+    """The kind of an assumption (see :class:`Assumption`)."""
+    if formula.sort != "formula" or mentions(formula, STAR):
+        return "extra"
+    match formula.head:
+        case "fact":
+            return "fact" if _is_fact(formula) else "extra"
+        case "forall":
+            return "indices" if _is_fact(formula.args[3]) else "extra"
+        case "range":
+            return "range"
+        case "ball":
+            return "hessian" if _is_hessian_bound(formula) else "extra"
+        case "le":
+            return "ball" if _is_in_ball(formula) else "extra"
+    return "extra"
+
+
+def _is_fact(formula: Term) -> bool:
+    if formula.head != "fact" or formula.args[0] not in _FACTS:
+        return False
+    wanted, tags = _FACTS[formula.args[0]], formula.args[1:]
+    return len(wanted) == len(tags) and all(map(_is_tag, wanted, tags))
+
+
+def _is_tag(wanted: str, tag: Any) -> bool:
+    match wanted:
+        case "index":
+            return type(tag) is int or getattr(tag, "sort", "") == "index"
+        case "order":
+            return type(tag) is int and tag in (1, 2)
+        case "depth":
+            return type(tag) is int and tag >= 1
+        case "kind":
+            return tag in ("trained", "fixed")
+    return getattr(tag, "sort", "") == wanted
+
+
+def _is_in_ball(formula: Term) -> bool:
+    """``|theta(p) - theta(c)| <= r`` for two points and a plain radius."""
+    small, radius = formula.args
+    points = sorted((v for v in free(small) if v.head == "point"), key=repr)
+    if len(points) != 2 or not _is_plain(radius):
+        return False
+    return any(small is _distance(p, c) for p, c in (points, points[::-1]))
+
+
+def _distance(point: Term, centre: Term) -> Term:
+    here, there = (make("op", "theta", PARAMS, SCALAR, p) for p in (point, centre))
+    return make("norm", "2", make("plus", here, make("neg", there)))
+
+
+_PLAIN = frozenset({"rat", "sym", "dim", "add", "mul", "pow", "max", "min"})
+
+
+def _is_plain(term: Term) -> bool:
+    """Whether a real is built from numbers and symbols without points."""
+    reals = (node for node in postorder(term) if node.sort == "real")
+    points = any(v.head in ("point", "var") for v in free(term))
+    return not points and all(node.head in _PLAIN for node in reals)
+
+
+def _is_hessian_bound(formula: Term) -> bool:
+    """``|H(theta)| <= e`` for all theta in a ball, e the same for all of them."""
+    inner = formula.args[3]
+    if inner.head != "le" or not _is_plain(formula.args[2]):
+        return False
+    inputs = [v for v in free(inner.args[0]) if v.head == "input"]
+    if len(inputs) != 1 or mentions(inner.args[1], STAR):
+        return False
+    model = make("op", "f", SCALAR, SCALAR, STAR, inputs[0])
+    return inner.args[0] is make("norm", "2", make("hess", make("id", SCALAR), model, STAR))
+
+
+def assumptions_of(
+    proof: Proof, hypotheses: Iterable[Term], allow: Iterable[Term] = ()
+) -> tuple[Assumption, ...]:
+    """Every assumption of a proof, with its kind."""
+    used, allowed = frozenset(hypotheses), frozenset(allow)
+    found = []
+    for formula in dict.fromkeys(proof.assumptions):
+        kind = kind_of(formula)
+        fits = kind != "extra" or formula in allowed
+        found.append(Assumption(formula, kind, formula in used, fits))
+    return tuple(found)
+
+
+def contradictions(assumptions: Iterable[Term]) -> list[str]:
+    """Why no network can meet all the assumptions, as far as their facts show it."""
+    depths, readouts, layers, problems = set(), set(), set(), []
+    for fact in _facts(assumptions, problems):
+        if not _is_fact(fact):
+            continue
+        name, tags = fact.args[0], fact.args[1:]
+        for wanted, tag in zip(_FACTS[name], tags, strict=True):
+            if wanted == "kind":
+                readouts.add(tag)
+            elif wanted == "depth" or name == "readout":
+                depths.add(tag)
+            elif wanted == "index" and type(tag) is int:
+                layers.add(tag)
+    if len({d for d in depths if type(d) is int}) > 1 or len(readouts) > 1:
+        problems.append(f"the facts give depths {depths} and readouts {readouts} to one network")
+    known = [d for d in depths if type(d) is int]
+    outside = {i for i in layers if i < 1 or (known and i > min(known))}
+    if outside:
+        problems.append(f"the facts speak of hidden layers {sorted(outside)}, which do not exist")
+    return problems
+
+
+def _facts(formulas: Iterable[Term], problems: list[str]) -> Iterator[Term]:
+    for formula in formulas:
+        if formula.head == "forall" and formula.args[3].head == "fact":
+            name, low, high, inner = formula.args
+            for limit in (low, high):
+                if type(limit) is int and not (type(high) is int and type(low) is int and low > high):
+                    yield put(inner, {make("index", name, 0): limit})
+        elif formula.head == "range" and all(type(i) is int for i in formula.args):
+            index, low, high = formula.args
+            if not low <= index <= high:
+                problems.append(f"an assumption says {low} <= {index} <= {high}")
+        elif formula.head == "fact":
+            yield formula
+
+
+# -- definitions ----------------------------------------------------------------------------------
+
+
+def definition_problems(proof: Proof) -> list[str]:
+    """Why the definitions of a proof are more than abbreviations; empty if they are not."""
+    problems: list[str] = []
+    defined: dict[Term, Term] = {}
+    for position, formula in enumerate(proof.definitions):
+        reason = _not_a_definition(formula)
+        if reason is None and formula.args[0] in defined:
+            reason = "the symbol is defined twice"
+        if reason is not None:
+            problems.append(f"definition {position}, {brief(formula)}: {reason}")
+        elif formula.head == "eq":
+            defined[formula.args[0]] = formula.args[1]
+    problems += _circles(defined)
+    problems += _incoherent(defined)
+    problems += _differentiated(proof, defined)
+    return problems
+
+
+def _not_a_definition(formula: Term) -> str | None:
+    if formula.head != "eq" or formula.args[0].head != "sym":
+        return "not of the form symbol = real"
+    symbol, value = formula.args
+    name, tags = symbol.args[0], symbol.args[1:]
+    if name in INTERPRETED:
+        return f"{name} has a meaning in the trusted lemmas already"
+    loose = {v for v in free(value) - free(symbol) if v.head in ("index", "var") or v is STAR}
+    if loose or STAR in free(symbol):
+        return f"the right side depends on {brief(sorted(map(brief, loose)))}, the symbol does not"
+    if name in MEASURED and value is not _measured(name, tags):
+        return f"{name} is measured on networks as another quantity than this"
+    return None
+
+
+def _measured(name: str, tags: tuple[Any, ...]) -> Term | None:
+    wanted = 2 if name == "s" else 3
+    if len(tags) != wanted or getattr(tags[1], "sort", "") != "point":
+        return None
+    at = tags[2] if wanted == 3 else make("input", "x")
+    if getattr(at, "sort", "") != "input":
+        return None
+    if name == "s" and tags[0] == 0:
+        return None
+    return vocabulary.definition(name, tags[0], tags[1], at)
+
+
+def _symbols(term: Term) -> Iterator[Term]:
+    return (node for node in postorder(term) if node.head == "sym")
+
+
+def _circles(defined: dict[Term, Term]) -> list[str]:
+    """Each right side may use only symbols defined before it, or never."""
+    problems, before = [], set()
+    for symbol, value in defined.items():
+        for used in _symbols(value):
+            if used in defined and used not in before:
+                problems.append(f"{brief(symbol)} is defined by {brief(used)} before that is defined")
+        before.add(symbol)
+    return problems
+
+
+def _incoherent(defined: dict[Term, Term]) -> list[str]:
+    """Symbols that become one when points, inputs or indices do must then mean the same.
+
+    Points are variables: E(theta) := 1 and E(theta_0) := 2 contradict each other at theta = theta_0.
+    """
+    groups: dict[Any, list[Term]] = defaultdict(list)
+    for symbol in defined:
+        exact = tuple(a if type(a) in (int, str) else a.sort for a in symbol.args)
+        loose = any(isinstance(a, Term) and a.sort == "index" for a in symbol.args[1:])
+        groups[(symbol.args[0], len(symbol.args)) if loose else exact].append(symbol)
+    problems = []
+    for symbols in groups.values():
+        for left, right in combinations(symbols, 2):
+            merged = _unify(left, right)
+            if merged is not None and not _agree(defined[left], defined[right], merged):
+                problems.append(
+                    f"{brief(left)} and {brief(right)} are defined differently, "
+                    "though they can be the same"
+                )
+    return problems
+
+
+def _agree(left: Term, right: Term, merged: dict[Term, Any]) -> bool:
+    sides = []
+    for side in (left, right):
+        for variable, value in merged.items():
+            side = put(side, {variable: value})
+        sides.append(side)
+    return equal(*sides)
+
+
+def _unify(left: Term, right: Term) -> dict[Term, Any] | None:
+    """Replacements, one after the other, that make two symbols one; None if there are none."""
+    merged: dict[Term, Any] = {}
+    for a, b in zip(left.args, right.args, strict=True):
+        for variable, value in merged.items():
+            a, b = (put(s, {variable: value}) if isinstance(s, Term) else s for s in (a, b))
+        if a is b or (type(a) in (int, str) and a == b):
+            continue
+        pair = _solved(a, b) or _solved(b, a)
+        if pair is None:
+            return None
+        merged[pair[0]] = pair[1]
+    return merged
+
+
+def _solved(a: Any, b: Any) -> tuple[Term, Any] | None:
+    """The variable a and what it must be for a = b."""
+    if not isinstance(a, Term):
+        return None
+    if a.sort in ("point", "input") and getattr(b, "sort", "") == a.sort:
+        return a, b
+    if a.sort == "index":
+        variable = make("index", a.args[0], 0)
+        if type(b) is int:
+            return (variable, b - a.args[1]) if b >= a.args[1] else None
+        if getattr(b, "sort", "") == "index" and b.args[0] != a.args[0]:
+            return variable, make("index", b.args[0], b.args[1] - a.args[1])
+    return None
+
+
+def _differentiated(proof: Proof, defined: dict[Term, Term]) -> list[str]:
+    """A symbol that hides a point is a constant to a derivative at it; a reader would not see that."""
+    hidden: dict[Term, frozenset[Term]] = {}
+    for symbol, value in defined.items():
+        inherited = (hidden.get(s, frozenset()) for s in _symbols(value))
+        points = {v for v in free(value).union(*inherited) if v.head == "point"}
+        if points - free(symbol):
+            hidden[symbol] = frozenset(points - free(symbol))
+    if not hidden:
+        return []
+    problems, seen = [], set()
+    formulas = [proof.statement, *proof.assumptions, *(s.conclusion for s in proof.steps)]
+    for formula in formulas:
+        for node in postorder(formula, seen.__contains__):
+            seen.add(node)
+            if node.head in ("jac", "hess"):
+                inside = (s for s in _symbols(node.args[-2]) if node.args[-1] in hidden.get(s, ()))
+                problems += [f"{brief(node)} differentiates {brief(s)}" for s in inside]
+    return problems

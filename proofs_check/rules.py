@@ -1,0 +1,343 @@
+"""The rules of the kernel, once more: what each gives from its data and its premises.
+
+This is the replayer's own reading of the rules.  It shares with the kernel the term language
+(:func:`theory.terms.make`) and the lemma schemata, and nothing else: substitution, free variables
+and normal forms are those of :mod:`proofs_check.binding`, :mod:`proofs_check.arithmetic` and
+:mod:`proofs_check.words`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+from proofs_check.arithmetic import at_most
+from proofs_check.binding import (
+    STAR,
+    BindingError,
+    brief,
+    free,
+    mentions,
+    moved,
+    postorder,
+    put,
+    with_spaces,
+)
+from proofs_check.words import equal
+from theory import lemmas
+from theory.terms import PARAMS, SCALAR, Term, make
+
+
+class RuleError(ValueError):
+    """A step that its rule does not give; the message says why not."""
+
+
+@dataclass(frozen=True)
+class Sequent:
+    """What a step claims: its hypotheses and its conclusion."""
+
+    hypotheses: frozenset[Term]
+    conclusion: Term
+
+
+Given = Sequence[Sequent]
+Data = tuple[Any, ...]
+LARGEST_PARAMETER = 400
+
+
+def replay(rule: str, data: Data, premises: Given) -> Sequent:
+    """What the rule gives.
+
+    Args:
+        rule: a rule of :mod:`theory.kernel`.
+        data: the rule's own arguments.
+        premises: what the earlier steps claim that it appeals to.
+
+    Raises:
+        RuleError: when a side condition fails or the arguments are not the rule's.
+        BindingError, TermError, ArithmeticLimitError, UnknownLemmaError: as their names say.
+    """
+    if rule not in _RULES:
+        msg = f"there is no rule {rule!r}"
+        raise RuleError(msg)
+    sorts, count, function = _RULES[rule]
+    if len(data) != len(sorts):
+        msg = f"needs {len(sorts)} arguments, has {len(data)}"
+        raise RuleError(msg)
+    for place, (sort, value) in enumerate(zip(sorts, data, strict=True)):
+        if not _is_a(sort, value):
+            msg = f"argument {place} is {brief(value)}, needs {sort}"
+            raise RuleError(msg)
+    if count >= 0 and len(premises) != count:
+        msg = f"needs {count} premises, has {len(premises)}"
+        raise RuleError(msg)
+    return function(premises, *data)
+
+
+def _is_a(sort: str, value: object) -> bool:
+    match sort:
+        case "word":
+            return type(value) is str
+        case "index":
+            return (type(value) is int and value >= 0) or getattr(value, "sort", "") == "index"
+        case "tuple":
+            return type(value) is tuple
+        case "term":
+            return isinstance(value, Term) and value.sort in ("real", "op")
+    return isinstance(value, Term) and value.sort == sort
+
+
+def _need(holds: bool, why: str, *values: object) -> None:
+    if not holds:
+        raise RuleError(why.format(*map(brief, values)))
+
+
+def _all_hypotheses(premises: Given) -> frozenset[Term]:
+    return frozenset().union(*(p.hypotheses for p in premises))
+
+
+def _sides(premise: Sequent, *heads: str) -> tuple[Term, Term]:
+    formula = premise.conclusion
+    _need(formula.head in heads, f"needs {' or '.join(heads)}, was given {{}}", formula)
+    left, right = formula.args
+    return left, right
+
+
+def _mapping(items: tuple[Any, ...]) -> dict[Term, Any]:
+    for item in items:
+        fits = type(item) is tuple and len(item) == 2 and isinstance(item[0], Term)
+        _need(fits, "a binding is a variable and a value, not {}", item)
+    mapping = dict(items)
+    _need(len(mapping) == len(items), "a variable is bound twice")
+    return mapping
+
+
+# -- hypotheses and lemmas ------------------------------------------------------------------------
+
+
+def _hypothesis(_: Given, formula: Term) -> Sequent:
+    return Sequent(frozenset({formula}), formula)
+
+
+def _lemma(premises: Given, name: str, parameters: Data, items: Data) -> Sequent:
+    fits = all((type(p) is int and abs(p) <= LARGEST_PARAMETER) or type(p) is str for p in parameters)
+    _need(fits, f"parameters are words and integers up to {LARGEST_PARAMETER}, not {{}}", parameters)
+    schema = lemmas.schema(name, parameters)
+    mapping = with_spaces(_mapping(items))
+    needs = [put(p, mapping) for p in schema.premises]
+    _need(len(needs) == len(premises), f"lemma {name} has {len(needs)} premises")
+    for need, given in zip(needs, premises, strict=True):
+        _need(given.conclusion is need, f"lemma {name} needs {{}}, not {{}}", need, given.conclusion)
+    return Sequent(_all_hypotheses(premises), put(schema.conclusion, mapping))
+
+
+# -- equality and order ---------------------------------------------------------------------------
+
+
+def _by_form(_: Given, left: Term, right: Term) -> Sequent:
+    _need(equal(left, right), "{} and {} have different forms", left, right)
+    return Sequent(frozenset(), make("eq", left, right))
+
+
+def _at_most_by_form(_: Given, left: Term, right: Term) -> Sequent:
+    _need(at_most(left, right), "{} - {} has a negative coefficient", right, left)
+    return Sequent(frozenset(), make("le", left, right))
+
+
+def _symmetry(premises: Given) -> Sequent:
+    left, right = _sides(premises[0], "eq")
+    return Sequent(premises[0].hypotheses, make("eq", right, left))
+
+
+def _transitivity(premises: Given) -> Sequent:
+    _need(len(premises) > 0, "needs a premise")
+    links = [_sides(p, "eq", "le") for p in premises]
+    for (_, middle), (other, _) in pairwise(links):
+        _need(middle is other, "the chain breaks: {} is not {}", middle, other)
+    strict = any(p.conclusion.head == "le" for p in premises)
+    conclusion = make("le" if strict else "eq", links[0][0], links[-1][1])
+    return Sequent(_all_hypotheses(premises), conclusion)
+
+
+def _weaken(premises: Given) -> Sequent:
+    return Sequent(premises[0].hypotheses, make("le", *_sides(premises[0], "eq")))
+
+
+def _two_sides(
+    premises: Given, template: Term, holes: Data, *heads: str
+) -> tuple[Term, Term, frozenset[Term]]:
+    """The template with the premises' left sides and with their right sides in its holes."""
+    fits = len(set(holes)) == len(holes) == len(premises)
+    fits = fits and all(isinstance(h, Term) and h.head == "var" for h in holes)
+    _need(fits, "needs as many different hole variables as premises, has {}", holes)
+    sides = [_sides(p, *heads) for p in premises]
+    for hole, (left, _) in zip(holes, sides, strict=True):
+        _need(
+            hole.sort == left.sort and hole.shape == left.shape,
+            "the hole {} is of another kind than {}",
+            hole,
+            left,
+        )
+    both = [put(template, dict(zip(holes, [s[i] for s in sides], strict=True))) for i in (0, 1)]
+    return both[0], both[1], frozenset(holes)
+
+
+def _congruence(premises: Given, template: Term, holes: Data) -> Sequent:
+    left, right, spots = _two_sides(premises, template, holes, "eq")
+    for node in postorder(template):
+        if node.head in ("jac", "hess") and free(node.args[-2]) & spots:
+            _may_differentiate(node.args[-1], premises)
+    return Sequent(_all_hypotheses(premises), make("eq", left, right))
+
+
+def _may_differentiate(point: Term, premises: Given) -> None:
+    """Equal functions have equal derivatives; equal values under a hypothesis need not."""
+    for formula in _all_hypotheses(premises):
+        restricted = point in free(formula) or any(v.head == "var" for v in free(formula))
+        _need(not restricted, "differentiates at {} an equality under {}", point, formula)
+
+
+def _monotone(premises: Given, template: Term, holes: Data) -> Sequent:
+    left, right, spots = _two_sides(premises, template, holes, "eq", "le")
+    for node in postorder(template, spots.__contains__):
+        if free(node) & spots:
+            grows = node.head in ("add", "mul", "max", "min")
+            grows = grows or (node.head == "pow" and node.args[1] > 0)
+            _need(grows, "{} need not grow with its holes", node)
+    return Sequent(_all_hypotheses(premises), make("le", left, right))
+
+
+# -- hypotheses discharged, variables instantiated ------------------------------------------------
+
+
+def _cut(premises: Given) -> Sequent:
+    _need(len(premises) > 0, "needs a premise")
+    main, *others = premises
+    rest = main.hypotheses - {o.conclusion for o in others}
+    return Sequent(rest | _all_hypotheses(others), main.conclusion)
+
+
+def _instance(premises: Given, items: Data) -> Sequent:
+    mapping = _mapping(items)
+    _need(with_spaces(mapping) == mapping, "the spaces of an operator's variable are not bound")
+    (premise,) = premises
+    hypotheses = frozenset(put(h, mapping) for h in premise.hypotheses)
+    return Sequent(hypotheses, put(premise.conclusion, mapping))
+
+
+def _spectral(premises: Given, left: Term, right: Term) -> Sequent:
+    small, large = _sides(premises[0], "le")
+    fits = small.head == "norm" and small.args[0] == "2" and small.args[1].head == "dot"
+    fits = fits and len(small.args[1].args) == 3 and large.head == "mul" and len(large.args) == 3
+    _need(fits, "needs |x' A z| <= c |x| |z|, was given {}", premises[0].conclusion)
+    flipped, operator, vector = small.args[1].args
+    constant, *norms = large.args
+    fits = flipped is make("T", left) and vector is right and left is not right
+    fits = fits and norms == [make("norm", "2", left), make("norm", "2", right)]
+    _need(fits, "{} does not speak of {} and {}", premises[0].conclusion, left, right)
+    for variable in (left, right):
+        fixed = any(mentions(t, variable) for t in (operator, constant, *premises[0].hypotheses))
+        _need(variable.head == "var" and not fixed, "{} is not arbitrary", variable)
+    return Sequent(premises[0].hypotheses, make("le", make("norm", "2", operator), constant))
+
+
+# -- layer indices --------------------------------------------------------------------------------
+
+
+def _induction(premises: Given, name: str, high: Any) -> Sequent:
+    base, step = premises
+    variable = make("index", name, 0)
+    claim = step.conclusion
+    _need(put(claim, {variable: 0}) is base.conclusion, "the base is not the claim at 0")
+    dropped = {put(claim, {variable: make("index", name, -1)}), make("range", variable, 1, high)}
+    rest = (step.hypotheses - dropped) | base.hypotheses
+    for formula in rest:
+        _need(not mentions(formula, variable), "hypothesis {} mentions the index", formula)
+    return Sequent(rest, make("forall", name, 0, high, claim))
+
+
+def _sum_last(_: Given, total: Term, top: Any) -> Sequent:
+    _need(total.head == "osum", "needs a sum over an index, was given {}", total)
+    name, low, high, body = total.args
+    last = put(body, {make("index", name, 0): high})
+    shorter = make("osum", name, low, moved(high, -1), body)
+    fact = make("range", high, low, top)
+    return Sequent(frozenset({fact}), make("eq", total, make("plus", shorter, last)))
+
+
+def _forall_elim(premises: Given, index: Any) -> Sequent:
+    formula = premises[0].conclusion
+    _need(formula.head == "forall", "needs a statement for all indices, was given {}", formula)
+    name, low, high, inner = formula.args
+    hypotheses = premises[0].hypotheses
+    if type(low) is int and type(high) is int and type(index) is int:
+        _need(low <= index <= high, f"index {index} is outside {low}..{high}")
+    else:
+        hypotheses |= {make("range", index, low, high)}
+    return Sequent(hypotheses, put(inner, {make("index", name, 0): index}))
+
+
+def _forall_intro(premises: Given, name: str, low: Any, formula: Term) -> Sequent:
+    _need(type(low) is int and len(premises) > 0, "needs an integer to start from, and a case")
+    for i, case in enumerate(premises, low):
+        expected = put(formula, {make("index", name, 0): i})
+        _need(case.conclusion is expected, "case {} is {}", i, case.conclusion)
+    conclusion = make("forall", name, low, low + len(premises) - 1, formula)
+    return Sequent(_all_hypotheses(premises), conclusion)
+
+
+# -- balls of parameters --------------------------------------------------------------------------
+
+
+def _inside(point: Term, centre: Term, radius: Term) -> Term:
+    here, there = (make("op", "theta", PARAMS, SCALAR, p) for p in (point, centre))
+    return make("le", make("norm", "2", make("plus", here, make("neg", there))), radius)
+
+
+def _ball_intro(premises: Given, point: Term, centre: Term, radius: Term) -> Sequent:
+    (premise,) = premises
+    _need(point not in (centre, STAR) and centre is not STAR, "{} is not arbitrary", point)
+    _need(not mentions(radius, point), "the radius mentions {}", point)
+    rest = premise.hypotheses - {_inside(point, centre, radius)}
+    for formula in (premise.conclusion, radius, *premise.hypotheses):
+        _need(not mentions(formula, STAR), "{} has the bound point free", formula)
+    for formula in rest:
+        _need(not mentions(formula, point), "hypothesis {} mentions the point", formula)
+    return Sequent(
+        rest, make("ball", "*", centre, radius, put(premise.conclusion, {point: STAR}))
+    )
+
+
+def _ball_elim(premises: Given, point: Term) -> Sequent:
+    formula = premises[0].conclusion
+    _need(formula.head == "ball", "needs a statement on a ball, was given {}", formula)
+    _, centre, radius, inner = formula.args
+    hypotheses = premises[0].hypotheses | {_inside(point, centre, radius)}
+    return Sequent(hypotheses, put(inner, {STAR: point}))
+
+
+_RULES: Mapping[str, tuple[tuple[str, ...], int, Callable[..., Sequent]]] = {
+    # rule: the kinds of its arguments, its number of premises (-1: any), its meaning
+    "hypothesis": (("formula",), 0, _hypothesis),
+    "lemma": (("word", "tuple", "tuple"), -1, _lemma),
+    "by_form": (("term", "term"), 0, _by_form),
+    "at_most_by_form": (("real", "real"), 0, _at_most_by_form),
+    "symmetry": ((), 1, _symmetry),
+    "transitivity": ((), -1, _transitivity),
+    "weaken": ((), 1, _weaken),
+    "congruence": (("term", "tuple"), -1, _congruence),
+    "monotone": (("real", "tuple"), -1, _monotone),
+    "cut": ((), -1, _cut),
+    "instance": (("tuple",), 1, _instance),
+    "spectral": (("op", "op"), 1, _spectral),
+    "induction": (("word", "index"), 2, _induction),
+    "sum_last": (("op", "index"), 0, _sum_last),
+    "forall_elim": (("index",), 1, _forall_elim),
+    "forall_intro": (("word", "index", "formula"), -1, _forall_intro),
+    "ball_intro": (("point", "point", "real"), 1, _ball_intro),
+    "ball_elim": (("point",), 1, _ball_elim),
+}
+
+__all__ = ["BindingError", "RuleError", "Sequent", "replay"]
