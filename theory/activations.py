@@ -82,14 +82,13 @@ _EXPRESSIONS: Final[dict[str, sympy.Expr]] = {
 _ALIASES: Final = {"swish": "silu", "linear": "identity"}
 _INSTEAD: Final[dict[str, str]] = {
     "relu": "softplus, gelu or silu",
-    "leaky_relu": "t/10 + 9*log(1 + exp(t))/10 (a leaky softplus)",
+    "leakyrelu": "t/10 + 9*log(1 + exp(t))/10 (a leaky softplus)",
     "prelu": "t/10 + 9*log(1 + exp(t))/10 (a leaky softplus)",
     "relu6": "sigmoid or tanh",
     "abs": "t*tanh(t) or sqrt(1 + t^2)",
-    "hard_tanh": "tanh",
     "hardtanh": "tanh",
-    "hard_sigmoid": "sigmoid",
-    "hard_swish": "silu",
+    "hardsigmoid": "sigmoid",
+    "hardswish": "silu",
     "elu": "softplus or gelu (elu' has a corner at 0 unless alpha = 1, elu'' jumps even then)",
     "selu": "softplus or gelu",
     "celu": "softplus or gelu",
@@ -98,7 +97,7 @@ _INSTEAD: Final[dict[str, str]] = {
     "step": "sigmoid",
     "heaviside": "sigmoid",
     "softshrink": "t - tanh(t)",
-    "hard_shrink": "t - tanh(t)",
+    "hardshrink": "t - tanh(t)",
     "threshold": "softplus",
 }
 """Names of common functions that are not C^2, and what to use for each."""
@@ -145,12 +144,14 @@ class ActivationFunction:
         if not isinstance(name, str) or not name.strip() or not name.isprintable():
             msg = f"an activation needs a printable name, not {name!r}"
             raise ActivationError(msg)
-        if _EXPRESSIONS.get(_ALIASES.get(name, name), clean) != clean or name in _INSTEAD:
+        if _EXPRESSIONS.get(_ALIASES.get(name, name), clean) != clean or _plain(name) in _INSTEAD:
             msg = f"the name {name!r} is taken; choose another for {clean}"
             raise ActivationError(msg)
         object.__setattr__(self, "name", name)
         object.__setattr__(self, "expr", clean)
         object.__setattr__(self, "bounds", _declared(bounds or {}))
+        if clean not in _EXPRESSIONS.values():  # the tests check those
+            _check_smooth(clean, bool(self.bounds))
 
     def __repr__(self) -> str:
         return f"ActivationFunction({self.name!r}, {self.expr})"
@@ -219,21 +220,32 @@ def _normal_form(expr: Any) -> sympy.Expr:
         names = ", ".join(map(str, symbols))
         msg = f"{expr} has the symbols {names}; an activation is a function of one, usually t"
         raise ActivationError(msg)
-    rough = sorted(
-        {
-            type(node).__name__
-            for node in sympy.preorder_traversal(expr)
-            if isinstance(node, _ROUGH_NODES)
-        }
+    for symbol in symbols:
+        # SymPy turns |x| into x for a positive x, and all of R is meant here.
+        if symbol not in (sympy.Symbol(symbol.name), sympy.Symbol(symbol.name, real=True)):
+            msg = (
+                f"the symbol {symbol} in {expr} carries assumptions; an activation is a function "
+                f"on the whole real line: write it in Symbol({symbol.name!r}, real=True)"
+            )
+            raise ActivationError(msg)
+    clean = _rebuild(expr, dict.fromkeys(symbols, T))
+    _refuse_rough(clean)
+    return clean
+
+
+def _refuse_rough(expr: sympy.Expr) -> None:
+    nodes = (
+        type(node).__name__
+        for node in sympy.preorder_traversal(expr)
+        if isinstance(node, _ROUGH_NODES)
     )
-    if rough:
+    for name in nodes:
         msg = (
-            f"{expr} contains {rough[0]}, which is not twice continuously differentiable, and "
-            f"every bound here needs sup|σ''|; use a smooth function instead, such as "
-            "tanh, softplus, gelu, silu, t*tanh(t) or sqrt(1 + t^2)"
+            f"{expr} contains {name}, which is not twice continuously differentiable (C^2), and "
+            "every bound here needs sup|σ''|; use a smooth function instead, such as softplus, "
+            "gelu, tanh, t*tanh(t) or sqrt(1 + t^2)"
         )
         raise NotSmoothError(msg)
-    return _rebuild(expr, dict.fromkeys(symbols, T))
 
 
 def _rebuild(expr: sympy.Expr, renamed: Mapping[sympy.Symbol, sympy.Symbol]) -> sympy.Expr:
@@ -242,6 +254,13 @@ def _rebuild(expr: sympy.Expr, renamed: Mapping[sympy.Symbol, sympy.Symbol]) -> 
     if expr.is_Float:  # a decimal stands for the decimal that was meant: 0.1 is 1/10
         return sympy.Rational(str(float(expr)))
     return expr.func(*(_rebuild(arg, renamed) for arg in expr.args)) if expr.args else expr
+
+
+@lru_cache(maxsize=1024)
+def _check_smooth(expr: sympy.Expr, trust_tails: bool) -> None:
+    from theory.suprema import check_smooth
+
+    check_smooth(expr, trust_tails=trust_tails)
 
 
 @lru_cache(maxsize=1024)
@@ -280,9 +299,8 @@ def activation(spec: str | sympy.Expr | ActivationFunction) -> ActivationFunctio
     name = spec.strip()
     if name in ACTIVATIONS or name in _ALIASES:
         return ACTIVATIONS[_ALIASES.get(name, name)]
-    plain = name.lower().replace("-", "_")
-    if plain in _INSTEAD or plain.replace("_", "") in _INSTEAD:
-        instead = _INSTEAD.get(plain) or _INSTEAD[plain.replace("_", "")]
+    instead = _INSTEAD.get(_plain(name))
+    if instead is not None:
         msg = (
             f"{spec} is not twice continuously differentiable (C^2), and every bound here needs "
             f"sup|σ''|; use {instead} instead"
@@ -298,6 +316,11 @@ def activation(spec: str | sympy.Expr | ActivationFunction) -> ActivationFunctio
         known = ", ".join(ACTIVATIONS)
         msg = f"{spec!r} is neither an activation's name ({known}) nor an expression in t: {error}"
         raise ActivationError(msg) from error
+
+
+def _plain(name: str) -> str:
+    """LeakyReLU, leaky-relu and leaky_relu are one name."""
+    return "".join(letter for letter in name.lower() if letter not in "-_ ")
 
 
 @lru_cache(maxsize=256)

@@ -215,17 +215,18 @@ class _Parser:
         if self.position >= len(self.tokens):
             self.fail("expected a number, t, a function or '(', found the end")
         kind, token, _ = self.tokens[self.position]
+        if kind == "operator" and token != "(":
+            self.fail(f"expected a number, t, a function or '(', found {token!r}")
         if kind == "number":
             value = self.number(token)
             self.position += 1
             return value
         if kind == "name":
             return self.name(token)
-        if self.take("("):
-            value = self.expression()
-            self.expect(")")
-            return value
-        self.fail(f"expected a number, t, a function or '(', found {token!r}")
+        self.expect("(")
+        value = self.expression()
+        self.expect(")")
+        return value
 
     def number(self, token: str) -> sympy.Expr:
         mantissa, _, exponent = token.lower().partition("e")

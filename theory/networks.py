@@ -12,6 +12,7 @@ symbol made by ``width``. A description that makes no sense is refused when it i
 
 from __future__ import annotations
 
+import itertools
 import operator
 import os
 import re
@@ -250,12 +251,11 @@ class Network:
     @cached_property
     def activations(self) -> tuple[ActivationFunction, ...]:
         """(sigma_1, ..., sigma_L); the identity where a Dense has no Activation after it."""
-        found: list[ActivationFunction] = []
-        for layer, after in zip(self.layers, self.layers[1:], strict=False):
-            if isinstance(layer, Dense):
-                known = isinstance(after, Activation)
-                found.append(after.function if known else activation("identity"))
-        return tuple(found)
+        return tuple(
+            after.function if isinstance(after, Activation) else activation("identity")
+            for layer, after in itertools.pairwise(self.layers)
+            if isinstance(layer, Dense)
+        )
 
     @cached_property
     def readout(self) -> Readout:

@@ -8,7 +8,10 @@ limit at infinity, that is proved too (``theory.closed_forms``). Every number is
 
 from __future__ import annotations
 
+import itertools
 import math
+from collections.abc import Callable
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -22,39 +25,47 @@ from theory.activation_errors import (
     NotSmoothError,
     UnboundedDerivativeError,
 )
-from theory.balls import PRECISION, Program, constant
+from theory.balls import PRECISION, Program, constant, larger
 from theory.closed_forms import at_critical_points
 from theory.grammar import T
-from theory.growth import TailError, ball, symbolic
+from theory.growth import TailError, symbolic
 from theory.maxima import Peak, SingularError, largest, require_finite
-from theory.tails import Range, expand
+from theory.periods import period_of
+from theory.tail_functions import expand
+from theory.tails import Range
 
 if TYPE_CHECKING:
     from theory.activations import ActivationFunction, Supremum
 
 __all__ = ["check_smooth", "supremum"]
 
-STARTS: Final = (8, 16, 64, 256, 1024, 2**12, 2**16, 2**20)
+STARTS: Final = (8, 16, 32, 64, 256, 1024, 2**13, 2**16, 2**20, 2**30)
 """The values of T0 that are tried."""
-DIGITS: Final = 15
+OSCILLATING: Final = 64
+"""T0 where the bound of the tail is the same from everywhere on, such as for sin(t) + tanh(t)."""
+QUICK: Final = 800
+DIGITS: Final = 16
 CONSTANTS: Final = ("sup|σ|", "λ = sup|σ'|", "β = sup|σ''|", "sup|σ'''|")
 
 
 class _Tails(NamedTuple):
     """What happens beyond [-start, start]: |f| <= high, and it tends to the limits."""
 
-    start: int
+    start: Any
     high: Any
     ranges: tuple[Range, ...]
 
-    def limit(self) -> Any:
+    def limit(self) -> sympy.Expr:
         """The largest modulus of an exact limit, a lower bound of the supremum; else 0."""
-        exact = [symbolic(r.limit) for r in self.ranges if not isinstance(r.limit, arb)]
-        largest_limit = sympy.S.Zero
-        for value in exact:
-            if constant(abs(value)) > constant(largest_limit):
-                largest_limit = abs(value)
-        return largest_limit
+        best = sympy.S.Zero
+        for values in self.ranges:
+            if not isinstance(values.limit, arb):
+                modulus = sympy.Abs(symbolic(values.limit))
+                best = modulus if constant(modulus) > constant(best) else best
+        return best
+
+
+NO_TAILS: Final = _Tails(0, arb(0), ())
 
 
 def supremum(function: ActivationFunction, order: int) -> Supremum:
@@ -63,165 +74,189 @@ def supremum(function: ActivationFunction, order: int) -> Supremum:
     Raises:
         UnboundedDerivativeError: it is infinite.
         CertificationError: it was neither enclosed nor shown to be infinite.
+        NotSmoothError: the function has a singularity.
     """
     from theory.activations import Supremum
 
-    expr = function.derivative(order)
     with flint.ctx.workprec(PRECISION):
         if order in dict(function.bounds):
             return _declared(function, order)
+        expr = function.derivative(order)
         if expr.is_number:
-            exact = abs(expr)
+            exact = sympy.Abs(expr)
             return Supremum(*_rounded(constant(exact), constant(exact), exact), exact)
         try:
-            return _enclosed(function, expr, order)
+            low, high, exact = _Problem(function, order, expr).solve()
         except SingularError as error:
             raise _rough(function.expr, error.at) from error
+        return Supremum(*_rounded(low, high, exact), exact)
 
 
-def _enclosed(function: ActivationFunction, expr: sympy.Expr, order: int) -> Supremum:
-    from theory.activations import Supremum
+@dataclass
+class _Problem:
+    """The supremum of one derivative of one function."""
 
-    program = Program(function.expr)
-    period = _period(expr)
-    if period is not None:
-        tails = _Tails(0, arb(0), ())
-        edges = _edges_of_period(period)
-    else:
-        tails = _tails(function, expr, order, program)
+    function: ActivationFunction
+    order: int
+    expr: sympy.Expr
+
+    def __post_init__(self) -> None:
+        self.program = Program(self.function.expr)
+        self.period = period_of(self.expr)
+
+    def solve(self) -> tuple[Any, Any, sympy.Expr | None]:
+        """(lower, upper, exact value or None)."""
+        if self.period is not None:
+            tails = NO_TAILS
+            peak = largest(self.program, self.order, _edges_of_period(self.period))
+        else:
+            tails = self.first_tails()
+            peak = self.search(tails, QUICK)
+            if not _narrow(peak):
+                tails = self.nearer(tails, peak.lower)
+                peak = self.search(tails, 4 * QUICK)
+        return peak.lower, larger(peak.upper, tails.high), self.exact(peak, tails)
+
+    def search(self, tails: _Tails, pieces: int) -> Peak:
+        floor = constant(tails.limit()).lower()
+        return largest(self.program, self.order, _edges(tails.start), floor=floor, pieces=pieces)
+
+    def tails(self, start: Any) -> _Tails:
+        """Both tails from the same T0 on."""
+        ranges = tuple(self.side(sign, start) for sign in (1, -1))
+        return _Tails(start, larger(*map(_modulus, ranges)), ranges)
+
+    def side(self, sign: int, start: Any) -> Range:
+        expansion = expand(self.expr.subs(T, sign * T), start)
+        if not expansion.diverges():
+            return expansion.range()
+        what = "σ" + "'" * self.order
+        msg = (
+            f"{CONSTANTS[self.order]} is infinite for the activation {self.function.name}: "
+            f"|{what}(t)| grows without bound as t -> {'+' if sign > 0 else '-'}oo, so no bound "
+            "that uses this constant covers it; use an activation for which it is finite, such as "
+            "tanh"
+        )
+        raise UnboundedDerivativeError(msg)
+
+    def first_tails(self) -> _Tails:
+        """The first T0 beyond which nothing matters, or else the one with the lowest bound."""
+        found: _Tails | None = None
+        reason = ""
+        for start in STARTS:
+            try:
+                tails = self.tails(start)
+            except TailError as error:
+                reason = str(error)
+                continue
+            if tails.high <= self.sampled(tails):
+                return tails
+            best = found or tails
+            if tails.high < best.high or (start <= OSCILLATING and tails.high <= best.high):
+                best = tails
+            found = best
+        if found is not None:
+            return found
+        msg = (
+            f"{CONSTANTS[self.order]} of {self.function.name} was neither enclosed nor shown to be "
+            f"infinite: for large |t|, {reason}; if a bound is known, declare it by "
+            f"ActivationFunction(name, expr, bounds={{{self.order}: bound}})"
+        )
+        raise CertificationError(msg)
+
+    def nearer(self, tails: _Tails, known: Any) -> _Tails:
+        """The least T0, nearly, beyond which nothing exceeds a known value or the limit.
+
+        Close to a limit a bounded interval is hard to search, and a tail is not.
+        """
+
+        def enough(start: Any) -> _Tails | None:
+            try:
+                shorter = self.tails(start)
+            except TailError:
+                return None
+            limit = constant(shorter.limit()).upper()
+            allowed = larger(known, limit) * (1 + arb(2) ** -60)
+            return shorter if shorter.high <= allowed else None
+
+        return _least(tails, enough)
+
+    def sampled(self, tails: _Tails) -> Any:
+        """A little more than the largest modulus seen at some points, and than the limits."""
+        best = constant(tails.limit()).upper()
         edges = _edges(tails.start)
-    limit = tails.limit()
-    peak = largest(program, order, edges, floor=constant(limit).lower())
-    exact = _exact(expr, program, order, peak, tails, limit, period)
-    upper = peak.upper if peak.upper >= tails.high else tails.high
-    return Supremum(*_rounded(peak.lower, upper, exact), exact)
+        for low, high in itertools.pairwise(edges):
+            for point in (low, (low + high) / 2):
+                value = self.program.jet(arb(point), self.order)[self.order]
+                value *= math.factorial(self.order)
+                if value.is_finite() and value.abs_lower() > best:
+                    best = value.abs_lower()
+        return best * (1 + arb(2) ** -60)
 
-
-def _exact(
-    expr: sympy.Expr,
-    program: Program,
-    order: int,
-    peak: Peak,
-    tails: _Tails,
-    limit: sympy.Expr,
-    period: sympy.Expr | None,
-) -> sympy.Expr | None:
-    """The supremum itself, if it is proved to be a limit or the value at a known point."""
-    if limit != 0 and (peak.upper <= constant(limit).lower() or _not_above(peak.upper, limit)):
-        capped = (_capped(values, limit) for values in tails.ranges)
-        if all(capped):
+    def exact(self, peak: Peak, tails: _Tails) -> sympy.Expr | None:
+        """The supremum itself, if it is proved to be a limit or the value at a known point."""
+        limit = tails.limit()
+        low_inside = limit != 0 and _at_most(peak.upper, limit)
+        if low_inside and all(_capped(values, limit) for values in tails.ranges):
             return limit
-    value = at_critical_points(expr, program, order, peak, period)
-    return value if value is not None and tails.high < constant(value) else None
+        value = at_critical_points(self.expr, self.program, self.order, peak, self.period)
+        return value if value is not None and tails.high < constant(value) else None
 
 
-def _not_above(upper: Any, limit: sympy.Expr) -> bool:
-    return bool(limit.is_Rational and upper <= arb(fmpq(int(limit.p), int(limit.q))))
+def _least(tails: _Tails, enough: Callable[[Any], _Tails | None]) -> _Tails:
+    """Halve T0 while that is enough, then bisect."""
+    low, best = fmpq(0), tails
+    for _ in range(60):
+        high = fmpq(best.start)
+        if 128 * (high - low) <= high or high < fmpq(1, 2**30):
+            break
+        middle = high / 2 if low == 0 else (low + high) / 2
+        shorter = enough(middle)
+        if shorter is None:
+            low = middle
+        else:
+            best = shorter
+    return best
+
+
+def _narrow(peak: Peak) -> bool:
+    return bool(peak.upper <= peak.lower * (1 + arb(2) ** -45) + arb(2) ** -100)
+
+
+def _at_most(upper: Any, limit: sympy.Expr) -> bool:
+    """Whether upper <= limit for certain, equality included."""
+    if limit.is_Rational:
+        return bool(fmpq(int(limit.p), int(limit.q)) >= upper)
+    return bool(upper <= constant(limit).lower())
 
 
 def _capped(values: Range, limit: sympy.Expr) -> bool:
     """Whether no value on a tail is larger than the limit in modulus."""
-    modulus = _modulus(values)
-    return bool(modulus < constant(limit)) or (
-        values.capped and sympy.Abs(symbolic(values.limit)) == limit
-    )
+    if _modulus(values) < constant(limit):
+        return True
+    return values.capped and bool(sympy.Abs(symbolic(values.limit)) == limit)
 
 
 def _modulus(values: Range) -> Any:
-    low, high = values.low.abs_upper(), values.high.abs_upper()
-    return low if low >= high else high
+    return larger(values.low.abs_upper(), values.high.abs_upper())
 
 
-def _tails(function: ActivationFunction, expr: sympy.Expr, order: int, program: Program) -> _Tails:
-    """The shortest T0 beyond which nothing matters, or else the one with the lowest bound."""
-    found: _Tails | None = None
-    reason = ""
-    for start in STARTS:
-        try:
-            ranges = tuple(_range(function, expr, order, side, start) for side in (1, -1))
-        except TailError as error:
-            reason = str(error)
-            continue
-        highs = [_modulus(values) for values in ranges]
-        tails = _Tails(start, highs[0] if highs[0] >= highs[1] else highs[1], ranges)
-        if found is None or tails.high < found.high:
-            found = tails
-        if tails.high <= _sampled(program, order, tails):
-            return tails
-    if found is None:
-        msg = (
-            f"{CONSTANTS[order]} of {function.name} was neither enclosed nor shown to be infinite: "
-            f"for large |t|, {reason}; if a bound is known, declare it by "
-            f"ActivationFunction(name, expr, bounds={{{order}: bound}})"
-        )
-        raise CertificationError(msg)
-    return found
-
-
-def _range(
-    function: ActivationFunction, expr: sympy.Expr, order: int, side: int, start: int
-) -> Range:
-    expansion = expand(expr.subs(T, side * T), start)
-    if expansion.diverges():
-        what = "σ" + "'" * order
-        msg = (
-            f"{CONSTANTS[order]} is infinite for the activation {function.name}: |{what}(t)| grows "
-            f"without bound as t -> {'+' if side > 0 else '-'}oo; a bound that uses this constant "
-            "does not cover it"
-        )
-        raise UnboundedDerivativeError(msg)
-    return expansion.range()
-
-
-def _sampled(program: Program, order: int, tails: _Tails) -> Any:
-    """Slightly more than the largest modulus seen at some points, and than the exact limits."""
-    best = constant(tails.limit()).upper()
-    edges = _edges(tails.start)
-    for low, high in zip(edges, edges[1:], strict=False):
-        for point in (low, (low + high) / 2):
-            value = program.jet(arb(point), order)[order] * math.factorial(order)
-            if value.is_finite() and value.abs_lower() > best:
-                best = value.abs_lower()
-    return best * (1 + arb(2) ** -60)
-
-
-def _edges(start: int) -> list[Any]:
-    """0, 1, 2, 3, 4, 6, 8, 12, ..., start and their opposites, rising."""
+def _edges(start: Any) -> list[Any]:
+    """-start, ..., 0, ..., start: steps of an eighth, or 1 at first and then longer ones."""
+    if start <= 8:
+        return [fmpq(start) * j / 8 for j in range(-8, 9)]
     positive = [1]
     while positive[-1] < start:
         last = positive[-1]
         positive.append(last + max(1, 2 ** (last.bit_length() - 2)))
-    return [fmpq(sign * x) for sign, x in
-            [*((-1, x) for x in reversed(positive)), (1, 0), *((1, x) for x in positive)]]
+    rising = [fmpq(x) for x in positive[:-1]] + [fmpq(start)]
+    return [*(-x for x in reversed(rising)), fmpq(0), *rising]
 
 
 def _edges_of_period(period: sympy.Expr) -> list[Any]:
     """Eighths of an interval not shorter than the period; its eighths from 0 are in the middle."""
     length = int(constant(period * 2**40).upper().ceil().unique_fmpz())
     return [fmpq(length * (2 * j - 1), 16 * 2**40) for j in range(9)]
-
-
-def _period(expr: sympy.Expr) -> sympy.Expr | None:
-    """A period, if t occurs only in sin(a t + b) and cos(a t + b) with commensurable a."""
-    rates: set[Any] = set()
-    if not _collect_rates(expr, rates):
-        return None
-    first = min(rates, key=str)
-    ratios = [sympy.radsimp(rate / first) for rate in rates]
-    if not all(ratio.is_Rational for ratio in ratios):
-        return None
-    return 2 * sympy.pi / abs(first * sympy.gcd_list(ratios))
-
-
-def _collect_rates(expr: sympy.Expr, rates: set[Any]) -> bool:
-    if T not in expr.free_symbols:
-        return True
-    if isinstance(expr, sympy.sin | sympy.cos):
-        rate = sympy.diff(expr.args[0], T)
-        if rate.is_number:
-            rates.add(sympy.simplify(rate))
-            return True
-    return bool(expr.args) and all(_collect_rates(part, rates) for part in expr.args)
 
 
 def _rounded(low: Any, high: Any, exact: sympy.Expr | None) -> tuple[Fraction, Fraction]:
@@ -232,7 +267,7 @@ def _rounded(low: Any, high: Any, exact: sympy.Expr | None) -> tuple[Fraction, F
             return value, value
         low = high = constant(exact)
     size = float(high.upper())
-    scale = 10 ** (DIGITS - 1 - (math.floor(math.log10(size)) if size > 1e-300 else 0))
+    scale = 10 ** max(0, DIGITS - 1 - (math.floor(math.log10(size)) if size > 1e-300 else 0))
     down = int((low.lower() * scale).lower().floor().unique_fmpz())
     up = int((high.upper() * scale).upper().ceil().unique_fmpz())
     return max(Fraction(down, scale), Fraction(0)), Fraction(up, scale)
@@ -275,24 +310,25 @@ def check_smooth(expr: sympy.Expr, *, trust_tails: bool = False) -> None:
     """
     with flint.ctx.workprec(PRECISION):
         program = Program(expr)
-        period = None if T not in expr.free_symbols else _period(expr)
         try:
+            period = period_of(expr)
             if period is not None:
                 require_finite(program, 2, _edges_of_period(period))
                 return
-            start = STARTS[0] if trust_tails else _smooth_from(expr, program)
-            require_finite(program, 2, _edges(start))
+            require_finite(program, 2, _edges(STARTS[0]))
+            if not trust_tails:
+                require_finite(program, 2, _edges(_smooth_from(expr)))
         except SingularError as error:
             raise _rough(expr, error.at) from error
 
 
-def _smooth_from(expr: sympy.Expr, program: Program) -> int:
-    require_finite(program, 2, _edges(STARTS[0]))
+def _smooth_from(expr: sympy.Expr) -> int:
+    """A T0 beyond which the expression is analytic on both sides: it has expansions there."""
     reason = ""
     for start in STARTS:
         try:
-            for side in (1, -1):
-                expand(expr.subs(T, side * T), start)
+            for sign in (1, -1):
+                expand(expr.subs(T, sign * T), start)
         except TailError as error:
             reason = str(error)
             continue
@@ -306,9 +342,11 @@ def _smooth_from(expr: sympy.Expr, program: Program) -> int:
 
 
 def _rough(expr: sympy.Expr, at: float) -> NotSmoothError:
+    at = 0.0 if abs(at) < 1e-9 else at
     msg = (
-        f"{expr} could not be shown to be twice continuously differentiable near t = {at:.4g}: its "
-        "derivatives have no finite enclosure there (a pole, the edge of a domain, or 0/0); use a "
-        "function that is smooth on the whole real line, such as tanh, softplus, gelu or silu"
+        f"{expr} could not be shown to be twice continuously differentiable (C^2) near "
+        f"t = {at:.4g}: its derivatives have no finite enclosure there (a pole, the edge of a "
+        "domain, or 0/0); use a function that is smooth on the whole real line, such as tanh, "
+        "softplus, gelu or silu"
     )
     return NotSmoothError(msg)
