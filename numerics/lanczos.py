@@ -32,7 +32,7 @@ _CAPACITY = 128  # rows of the basis allocated at first
 
 
 class _State(NamedTuple):
-    basis: tuple[Array, ...]  # one per start: (capacity, n), orthonormal rows, zero beyond the last
+    basis: Array  # (starts, capacity, n): orthonormal rows per start, zero beyond the last
     alpha: Array  # (starts, capacity)
     beta: Array  # (starts, capacity): beta[j] couples v_j and v_(j+1)
     drift: Array  # (starts, capacity): norm of what reorthogonalization removed
@@ -76,10 +76,10 @@ class Lanczos:
         self.steps = 0
         count, self.dimension = starts.shape
         capacity = min(_CAPACITY, -(-(self.dimension + 1) // _CHUNK) * _CHUNK)
-        basis = (jnp.zeros((capacity, self.dimension)).at[0].set(start) for start in starts)
+        basis = jnp.pad(jnp.asarray(starts)[:, None], ((0, 0), (0, capacity - 1), (0, 0)))
         # Three arrays, not one thrice: the loop takes them over ("donates").
-        zeros = [jnp.zeros((count, capacity)) for _ in range(3)]
-        self._state = _State(tuple(basis), *zeros)
+        zeros = [jnp.asarray(np.zeros((count, capacity))) for _ in range(3)]
+        self._state = _State(basis, *zeros)
 
     def advance(self, steps: int) -> None:
         """Take that many more steps, never more than there are dimensions."""
@@ -99,9 +99,11 @@ class Lanczos:
     def orthogonality(self) -> float:
         """Largest Frobenius norm |V V^T - 1| among the starts, v_(k+1) included unless noise."""
         worst = 0.0
-        for basis, run in zip(self._state.basis, self.tridiagonals(), strict=True):
-            rows = np.asarray(basis)[: run.alpha.size + (not run.exhausted)]
-            worst = max(worst, float(np.linalg.norm(rows @ rows.T - np.eye(len(rows)))))
+        for gram, run in zip(
+            np.asarray(_gram(self._state.basis)), self.tridiagonals(), strict=True
+        ):
+            size = run.alpha.size + (not run.exhausted)
+            worst = max(worst, float(np.linalg.norm(gram[:size, :size] - np.eye(size))))
         return worst
 
 
@@ -118,13 +120,12 @@ def _cut(
 
 
 def _grow(state: _State) -> _State:
-    def wider(array: Array, axis: int) -> Array:
-        padding = [(0, 0), (0, 0)]
-        padding[axis] = (0, array.shape[axis])
+    def wider(array: Array) -> Array:
+        padding = [(0, 0)] * array.ndim
+        padding[1] = (0, array.shape[1])
         return jnp.pad(array, padding)
 
-    basis = tuple(wider(rows, 0) for rows in state.basis)
-    return _State(basis, *(wider(part, 1) for part in state[1:]))
+    return _State(*(wider(part) for part in state))
 
 
 @partial(jax.jit, static_argnums=0, donate_argnums=2)
@@ -133,26 +134,26 @@ def _advance(
 ) -> _State:
     def body(j: Array, state: _State) -> _State:
         basis, alpha, beta, drift = state
-        v = jnp.stack([rows[j] for rows in basis])
-        before = jnp.stack([rows[j - 1] for rows in basis])
+        v = basis[:, j]
         coupling = jnp.where(j > 0, beta[:, j - 1], 0.0)
-        w = operator(arguments, v) * scale - coupling[:, None] * before
+        w = operator(arguments, v) * scale - coupling[:, None] * basis[:, j - 1]
         diagonal = jnp.sum(w * v, axis=1)
         w = w - diagonal[:, None] * v
-        once = _orthogonalize(basis, w, j)
-        # Once is enough unless most of w cancels: then again ("twice is enough", Parlett).
-        lost = jnp.any(_norms(once) < 0.5 * _norms(w))
-        twice = jax.lax.cond(lost, lambda: _orthogonalize(basis, once, j), lambda: once)
-        length = _norms(twice)
-        unit = twice / jnp.where(length > 0, length, 1.0)[:, None]
+        clean, length = _orthogonalize(basis, w, j)
+        unit = clean / jnp.where(length > 0, length, 1.0)[:, None]
         return _State(
-            tuple(rows.at[j + 1].set(row) for rows, row in zip(basis, unit, strict=True)),
+            basis.at[:, j + 1].set(unit),
             alpha.at[:, j].set(diagonal),
             beta.at[:, j].set(length),
-            drift.at[:, j].set(_norms(w - twice)),
+            drift.at[:, j].set(_norms(w - clean)),
         )
 
     return jax.lax.fori_loop(start, stop, body, state)
+
+
+@jax.jit
+def _gram(basis: Float[Array, "k capacity n"]) -> Float[Array, "k capacity capacity"]:
+    return jnp.einsum("kin,kjn->kij", basis, basis)
 
 
 def _norms(rows: Float[Array, "k n"]) -> Float[Array, " k"]:
@@ -160,15 +161,24 @@ def _norms(rows: Float[Array, "k n"]) -> Float[Array, " k"]:
 
 
 def _orthogonalize(
-    basis: tuple[Array, ...], w: Float[Array, "k n"], j: Array
-) -> Float[Array, "k n"]:
-    """Each row of w minus its components along rows 0..j of its basis; later rows are zero."""
+    basis: Float[Array, "k capacity n"], w: Float[Array, "k n"], j: Array
+) -> tuple[Float[Array, "k n"], Float[Array, " k"]]:
+    """Each row of w minus its components along rows 0..j of its basis, and its norm then."""
 
-    def body(chunk: Array, w: Array) -> Array:
-        result = []
-        for rows, row in zip(basis, w, strict=True):
-            part = jax.lax.dynamic_slice_in_dim(rows, chunk * _CHUNK, _CHUNK)
-            result.append(row - (part @ row) @ part)
-        return jnp.stack(result)
+    def against(chunk: Array, w: Array) -> Array:
+        part = jax.lax.dynamic_slice_in_dim(basis, chunk * _CHUNK, _CHUNK, axis=1)
+        return w - jnp.einsum("kc,kcn->kn", jnp.einsum("kcn,kn->kc", part, w), part)
 
-    return jax.lax.fori_loop(0, j // _CHUNK + 1, body, w)
+    def once(carry: tuple[Array, Array, Array, Array]) -> tuple[Array, Array, Array, Array]:
+        w, length, _, passes = carry
+        w = jax.lax.fori_loop(0, j // _CHUNK + 1, against, w)
+        return w, _norms(w), length, passes + 1
+
+    def again(carry: tuple[Array, Array, Array, Array]) -> Array:
+        # Once is enough unless most of w cancels; then "twice is enough" (Parlett 1998).
+        _, length, before, passes = carry
+        return (passes == 0) | ((passes == 1) & jnp.any(length < 0.5 * before))
+
+    length = _norms(w)
+    w, length, _, _ = jax.lax.while_loop(again, once, (w, length, length, jnp.asarray(0)))
+    return w, length
