@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache, partial
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -37,6 +36,12 @@ def _sech2(t: Array) -> Array:
 
 
 @jax.custom_jvp
+def _sech(t: Array) -> Array:
+    decay = jnp.exp(-jnp.abs(t))
+    return 2 * decay / (1 + decay * decay)
+
+
+@jax.custom_jvp
 def sigmoid(t: Array) -> Array:
     """Logistic function, elementwise, with derivatives accurate in the tails."""
     decay = jnp.exp(-jnp.abs(t))
@@ -53,6 +58,7 @@ def softplus(t: Array) -> Array:
 # accuracy at every order.
 tanh.defjvps(lambda dt, _, t: _sech2(t) * dt)
 _sech2.defjvps(lambda dt, _, t: -2 * tanh(t) * _sech2(t) * dt)
+_sech.defjvps(lambda dt, _, t: -tanh(t) * _sech(t) * dt)
 sigmoid.defjvps(lambda dt, _, t: sigmoid(t) * sigmoid(-t) * dt)
 softplus.defjvps(lambda dt, _, t: sigmoid(t) * dt)
 
@@ -92,6 +98,7 @@ _NODES: dict[type, Elementwise] = {
     sympy.sinh: jnp.sinh,
     sympy.cosh: jnp.cosh,
     sympy.tanh: tanh,
+    sympy.sech: _sech,
     sympy.asinh: jnp.arcsinh,
     sympy.acosh: jnp.arccosh,
     sympy.atanh: jnp.arctanh,
@@ -140,8 +147,8 @@ def derivatives(
 
 
 def host_derivatives(
-    function: ActivationFunction, z: np.ndarray[Any, Any], order: int
-) -> tuple[np.ndarray[Any, Any], ...]:
+    function: ActivationFunction, z: Float[np.ndarray, " m"], order: int
+) -> tuple[Float[np.ndarray, " m"], ...]:
     """`derivatives` for NumPy vectors, compiled for few lengths: z is padded to a power of two.
 
     Args:

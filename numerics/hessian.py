@@ -10,13 +10,12 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from numerics import lowrank
 from numerics.models import Model, Params, check_input, check_params, device_trace, host_trace
 from numerics.spectral import SpectralError, SpectralNorm, dense_norm, lanczos_norm, zero_norm
-from numerics.tolerances import network
+from numerics.tolerances import Numbers, network
 
 DENSE_LIMIT = 1600
 """Largest dimension n of the coordinates for which `hessian_norm` takes all eigenvalues.
@@ -31,7 +30,7 @@ _SWEEPS = 4  # forward pass, backward pass, and the two sweeps of a product with
 
 def hessian_norm(
     model: Model,
-    x: ArrayLike,
+    x: Numbers,
     params: Params | None = None,
     *,
     method: str = "auto",

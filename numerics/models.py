@@ -21,10 +21,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import sympy
-from jax.typing import ArrayLike, DTypeLike
-from jaxtyping import Array, Float
+from jax.typing import DTypeLike
+from jaxtyping import Array, Float, UInt32
 
 from numerics.activations import derivatives, host_derivatives, jax_function
+from numerics.tolerances import Numbers
 from theory.activations import ActivationFunction
 from theory.networks import Network, NetworkError
 
@@ -91,7 +92,7 @@ class Model:
         weights = sum(m * n for m, n in zip(widths[1:], widths[:-1], strict=True))
         return weights + (widths[-1] if self.trained_readout else 0)
 
-    def apply(self, params: Params | None, x: ArrayLike) -> Float[Array, "*n"]:
+    def apply(self, params: Params | None, x: Numbers) -> Float[Array, "*n"]:
         """The output f(params; x).
 
         Args:
@@ -151,7 +152,7 @@ def instantiate(
     return Model(net=numeric, params=params, readout=readout, seed=seed, dtype=kind)
 
 
-def trace(model: Model, x: ArrayLike, params: Params | None = None) -> Trace:
+def trace(model: Model, x: Numbers, params: Params | None = None) -> Trace:
     """Forward and backward pass at one input.
 
     delta^L = v/sqrt(m_L), delta^l = W^(l+1)^T D^(l+1) delta^(l+1) / sqrt(m_l), D = diag sigma'(z).
@@ -189,7 +190,7 @@ def device_trace(model: Model, params: Params, x: Array) -> Trace:
     return _trace(params, model.readout, x, model.net.activations)
 
 
-def host_trace(model: Model, params: Params, x: ArrayLike) -> Trace:
+def host_trace(model: Model, params: Params, x: Numbers) -> Trace:
     """`trace` in NumPy, for small networks: nothing is compiled per architecture.
 
     Args:
@@ -281,7 +282,7 @@ def check_params(model: Model, params: Params | None) -> Params:
     return params
 
 
-def check_input(model: Model, x: ArrayLike, batch: bool = True) -> Float[Array, "*n d"]:
+def check_input(model: Model, x: Numbers, batch: bool = True) -> Float[Array, "*n d"]:
     """`x` as an array of the model's dtype, after a look at its shape.
 
     Raises:
@@ -344,11 +345,11 @@ def _signs(seed: int, layer: int, size: int, dtype: np.dtype[Any]) -> Float[Arra
     return jax.random.rademacher(key, (size,), dtype)
 
 
-def _key_data(entropy: tuple[int, ...], count: int) -> np.ndarray[Any, np.dtype[np.uint32]]:
+def _key_data(entropy: tuple[int, ...], count: int) -> UInt32[np.ndarray, "blocks 2"]:
     return np.random.SeedSequence(entropy).generate_state(2 * count, np.uint32).reshape(-1, 2)
 
 
-def _aligned(size: int, dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
+def _aligned(size: int, dtype: np.dtype[Any]) -> Float[np.ndarray, " size"]:
     """An empty vector at an address JAX can use without a copy (a multiple of 64 bytes)."""
     raw = np.empty(size * dtype.itemsize + 64, np.uint8)
     start = -raw.ctypes.data % 64
