@@ -58,6 +58,20 @@ def at_centre(d: Derivation) -> None:
         _statistic("q", index, norm(signal(index, CENTRE, d.at), "inf"), d)
 
 
+def with_slopes(d: Derivation) -> None:
+    """Define a, r, h, c at the centre: the statistics that keep each neuron's own slope."""
+    for index in range(d.depth):
+        _statistic("a", index, norm(activation(index, CENTRE, d.at)), d, width(index))
+    for index in range(1, d.depth + 1):
+        if index > 1:
+            sloped = dot(weights(index, CENTRE), slope(index - 1, CENTRE, d.at))
+            _statistic("r", index, norm(sloped), d, width(index - 1))
+        delta = signal(index, CENTRE, d.at)
+        bend = make("diag", sigma(index, 2, preactivation(index, CENTRE, d.at)))
+        _statistic("h", index, norm(dot(slope(index, CENTRE, d.at), delta)), d)
+        _statistic("c", index, norm(dot(bend, delta), "inf"), d)
+
+
 def statistic(name: str, index: int, d: Derivation) -> Term:
     """The symbol of a layer statistic at the centre; s does not depend on the input."""
     return symbol(name, index, CENTRE) if name == "s" else symbol(name, index, CENTRE, d.at)

@@ -15,7 +15,7 @@ from fractions import Fraction
 from typing import Any
 
 from theory.terms import Term, subterms
-from theory.vocabulary import RADIUS
+from theory.vocabulary import RADIUS, STATISTICS
 
 HALF = Fraction(1, 2)
 
@@ -212,6 +212,9 @@ _WHY = {
     "a": "Gaussian concentration of |alpha^l| / sqrt m_l",
     "g": "Gaussian conditioning of delta^l on the layers above",
     "q": "maximum of m_l Gaussians of standard deviation O(1/sqrt m_l)",
+    "r": "at most s_l times sup|sigma'|",
+    "h": "at most g_l times sup|sigma'|",
+    "c": "at most q_l times sup|sigma''|",
     "max": "maximum of Gaussians of standard deviation O(1)",
     "gradient": "|grad f|^2 = K(x, x), a sum of products of a_l and g_l",
 }
@@ -258,14 +261,14 @@ class _Walk:
 
         if term.head == "norm":
             return self._norm(term, plain(term))
-        if term.head != "sym" or term.args[0] not in ("s", "a", "g", "q"):
+        if term.head != "sym" or term.args[0] not in STATISTICS:
             return None
         name, index = term.args[0], term.args[1]
         growth = CONSTANT
-        if name == "s":
+        if name in ("s", "r"):
             ratio = of_width(self.widths[index]) * of_width(self.widths[index - 1]) ** Fraction(-1)
             growth = CONSTANT + ratio**HALF
-        elif name == "q":
+        elif name in ("q", "c"):
             root_log = Growth(frozenset({Monomial(log=HALF)}))
             growth = of_width(self.widths[index]) ** -HALF * root_log
         return OrderAssumption(plain(term), growth, _WHY[name])

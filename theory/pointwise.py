@@ -10,7 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from theory import kernel
-from theory.identities import hessian_identity, jacobian, jacobian_of_activation
+from theory.identities import (
+    hessian_identity,
+    jacobian,
+    jacobian_of_activation,
+    signal_identity,
+)
 from theory.kernel import Judgement
 from theory.lemmas import INPUT_X, POINT_P, A, blocks, fact
 from theory.tactics import (
@@ -83,6 +88,7 @@ class Derivation:
         definitions: abbreviations introduced so far, in order.
         claims: lines for the reader, in order.
         bar: suffix of the abbreviations' names, ``_bar`` on a ball.
+        slopes: whether the statistics r, h, c, which keep each neuron's slope, are known.
     """
 
     depth: int
@@ -90,6 +96,7 @@ class Derivation:
     point: Term
     at: Term
     bar: str = ""
+    slopes: bool = False
     known: Known = field(default_factory=dict)
     definitions: list[Term] = field(default_factory=list)
     claims: list[Claim] = field(default_factory=list)
@@ -171,8 +178,20 @@ def vanishing_blocks(d: Derivation) -> dict[tuple[int, Which], Judgement]:
         for which in blocks(d.depth, d.readout):
             if which == READOUT or (isinstance(which, int) and which > index):
                 below = zero.get((index - 1, which))
-                zero[index, which] = _split_block(index, which, full, below, d)
+                vanishes = _split_block(index, which, full, below, d)
+                d.claims.append(
+                    Claim(
+                        f"zero{d.bar}:{index},{which}",
+                        f"z^{index} and {_block_name(which)}",
+                        vanishes,
+                    )
+                )
+                zero[index, which] = vanishes
     return zero
+
+
+def _block_name(which: Which) -> str:
+    return "the readout" if which == READOUT else f"W^{which}"
 
 
 def _split_block(
@@ -193,12 +212,7 @@ def _split_block(
         j = hole(inner, "j")
         if below is not None:
             holes[j] = below
-        through = dot(
-            weights(index, d.point),
-            slope(index - 1, d.point, d.at),
-            j if below is not None else inner,
-        )
-        parts.append(through)
+        parts.append(dot(sloped_weights(index, d), j if below is not None else inner))
     template = make("scale", inv_root(width(index - 1)), plus(*parts))
     split = rewrite(placed, template, holes)
     return rearranged(split, _block_value(index, which, d))
@@ -213,8 +227,12 @@ def _block_value(index: int, which: Which, d: Derivation) -> Term:
         lower = transpose(activation(index - 1, d.point, d.at))
         return make("scale", scale, make("kron", make("id", layer(index)), lower))
     inner = jacobian_block(index - 1, which, d)
-    through = dot(weights(index, d.point), slope(index - 1, d.point, d.at), inner)
-    return make("scale", scale, through)
+    return make("scale", scale, dot(sloped_weights(index, d), inner))
+
+
+def sloped_weights(index: int, d: Derivation) -> Term:
+    """W^l D^{l-1}, the weights behind the slopes of the layer below."""
+    return dot(weights(index, d.point), slope(index - 1, d.point, d.at))
 
 
 def bound_jacobians(d: Derivation, zero: dict[tuple[int, Which], Judgement]) -> None:
@@ -237,12 +255,14 @@ def bound_jacobians(d: Derivation, zero: dict[tuple[int, Which], Judgement]) -> 
 
 
 def _path(index: int, which: int, d: Derivation) -> Term:
-    """P_{l,k}: a_{k-1} on the diagonal, else s_l lambda_{l-1} P_{l-1,k}."""
+    """P_{l,k}: a_{k-1} on the diagonal, else r_l P_{l-1,k}, with s_l lambda_{l-1} where r_l is not."""
     if which == index:
         return scale_of(d.known[norm(activation(index - 1, d.point, d.at))], width(index - 1))
+    below = symbol(f"P{d.bar}", index - 1, which, CENTRE, d.at)
+    if d.slopes:
+        return mul(scale_of(d.known[norm(sloped_weights(index, d))], width(index - 1)), below)
     strength = scale_of(d.known[norm(weights(index, d.point))], width(index - 1))
-    tags = (index - 1, which, CENTRE, d.at)
-    return mul(strength, lipschitz(index - 1), symbol(f"P{d.bar}", *tags))
+    return mul(strength, lipschitz(index - 1), below)
 
 
 def scale_of(judgement: Judgement, dimension: Term) -> Term:
@@ -260,6 +280,8 @@ def scale_of(judgement: Judgement, dimension: Term) -> Term:
 def unfolded_identity(d: Derivation) -> Judgement:
     """The Hessian identity with the sum written out and dalpha replaced by D dz."""
     identity = hessian_identity(d.depth, d.readout, d.point, d.at)
+    d.claims.append(Claim(f"signal{d.bar}", "the assembly recursion, summed", signal_identity()))
+    d.claims.append(Claim(f"identity{d.bar}", "the exact Hessian", identity))
     parts: list[Term] = []
     holes: dict[Term, Judgement] = {}
     for index in range(1, d.depth + 1):
@@ -381,7 +403,7 @@ def _block_sum(row: Which, col: Which, d: Derivation) -> Term:
 
 
 def _block_bound(row: Which, col: Which, d: Derivation) -> Term:
-    """M_{kk'}: the block's bound from beta, q, P, lambda, g."""
+    """M_{kk'}: the block's bound from P and from beta q, lambda g (or c, h)."""
 
     def path(index: int, which: Which) -> Term:
         return symbol(f"P{d.bar}", index, which, CENTRE, d.at)
@@ -390,24 +412,27 @@ def _block_bound(row: Which, col: Which, d: Derivation) -> Term:
         return mul(lipschitz(d.depth), path(d.depth, row), inv_root(width(d.depth)))
     low, high = int(row), int(col)
 
-    def top(index: int, kind: str) -> Term:
-        return d.known[norm(signal(index, d.point, d.at), kind)].conclusion.args[1]
-
-    terms = [
-        mul(curvature(i), top(i, "inf"), path(i, row), path(i, col))
-        for i in range(high, d.depth + 1)
-    ]
+    terms = [mul(*_bend_size(i, d), path(i, row), path(i, col)) for i in range(high, d.depth + 1)]
     if low != high:
-        terms.append(
-            mul(
-                lipschitz(high),
-                top(high, "2"),
-                lipschitz(high - 1),
-                path(high - 1, row),
-                inv_root(width(high - 1)),
-            )
-        )
+        reach = (lipschitz(high - 1), path(high - 1, row), inv_root(width(high - 1)))
+        terms.append(mul(*_push_size(high, d), *reach))
     return add(*terms)
+
+
+def _bend_size(index: int, d: Derivation) -> tuple[Term, ...]:
+    """The factors that bound ``|sigma''(z) delta|_inf``: beta q, or c where it was measured."""
+    if d.slopes:
+        return (d.known[norm(_bend(index, d).args[0], "inf")].conclusion.args[1],)
+    delta = signal(index, d.point, d.at)
+    return curvature(index), d.known[norm(delta, "inf")].conclusion.args[1]
+
+
+def _push_size(index: int, d: Derivation) -> tuple[Term, ...]:
+    """The factors that bound ``|D delta|``: lambda g, or h where it was measured."""
+    delta = signal(index, d.point, d.at)
+    if d.slopes:
+        return (d.known[norm(dot(slope(index, d.point, d.at), delta))].conclusion.args[1],)
+    return lipschitz(index), d.known[norm(delta)].conclusion.args[1]
 
 
 def bound_hessian(d: Derivation) -> Judgement:

@@ -10,7 +10,7 @@ import sympy
 
 from theory import corollaries, kernel
 from theory.kernel import Judgement
-from theory.layers import at_centre, on_ball
+from theory.layers import at_centre, on_ball, with_slopes
 from theory.pointwise import Claim, Derivation, bound_hessian
 from theory.proofs import linearize
 from theory.terms import Term
@@ -20,7 +20,7 @@ from theory.vocabulary import CENTRE, INPUT, OTHER, POINT, RADIUS
 if TYPE_CHECKING:
     from theory.networks import Network
 
-LEVELS = ("layers",)
+LEVELS = ("layers", "slopes")
 LZB20 = "C. Liu, L. Zhu, M. Belkin, On the linearity of large non-linear models, NeurIPS 2020"
 
 
@@ -91,9 +91,14 @@ def _radius(radius: object) -> sympy.Expr | None:
 
 
 @lru_cache(maxsize=64)
-def _derive(depth: int, readout: str, ball: bool) -> tuple[Judgement, Derivation]:
-    d = Derivation(depth, readout, POINT if ball else CENTRE, INPUT, "_bar" if ball else "")
-    if ball:
+def _derive(
+    depth: int, readout: str, ball: bool, slopes: bool = False
+) -> tuple[Judgement, Derivation]:
+    point, bar = (POINT, "_bar") if ball else (CENTRE, "")
+    d = Derivation(depth, readout, point, INPUT, bar, slopes)
+    if slopes:
+        with_slopes(d)
+    elif ball:
         on_ball(d)
     else:
         at_centre(d)
@@ -109,7 +114,9 @@ def hessian_bound(network: Network, radius: object = None, level: str = "layers"
         network: the description.
         radius: None for the centre of the ball; a name, a number or a SymPy expression for the
             ball of that Euclidean radius around it.
-        level: what the bound may rest on; ``layers``: s_l, a_l, g_l, q_l measured at the centre.
+        level: what the bound may rest on, measured at the centre: ``layers``: s_l, a_l, g_l, q_l;
+            ``slopes`` (sharper, for the centre alone): a_l and r_l, h_l, c_l, which keep the slope
+            that each neuron has instead of its supremum.
 
     Returns:
         The theorem ``|H| <= |M|`` with the matrix M of the blocks' bounds.
@@ -125,7 +132,15 @@ def hessian_bound(network: Network, radius: object = None, level: str = "layers"
         raise ValueError(msg)
     _require_constants(network, (1, 2))
     value = _radius(radius)
-    judgement, d = _derive(network.depth, _readout(network), value is not None)
+    if level == "slopes" and value is not None:
+        msg = (
+            f"level 'slopes' with radius {radius!r}: slopes are known at the centre alone; "
+            "leave the radius out, or use level 'layers' on a ball"
+        )
+        raise ValueError(msg)
+    judgement, d = _derive(
+        network.depth, _readout(network), value is not None, slopes=level == "slopes"
+    )
     definitions, claims = _used(judgement, d)
     where = "at the centre" if value is None else "on a ball of parameters"
     return Theorem(
@@ -344,6 +359,7 @@ class Catalog(Mapping[str, Theorem]):
             "LZB20/A5": contraction_bound,
             "LZB20/A7": lambda: hessian_bound(reference_network(), radius="R"),
             "LZB20/A7-centre": lambda: hessian_bound(reference_network()),
+            "LZB20/A7-slopes": lambda: hessian_bound(reference_network(), level="slopes"),
             "LZB20/A7+A2": lambda: kernel_change_bound(reference_network()),
             "LZB20/A7+A3": lambda: linearization_bound(reference_network()),
         }

@@ -13,6 +13,7 @@ from theory.terms import (
     SCALAR,
     Arg,
     Term,
+    dot,
     inv_root,
     make,
     mul,
@@ -89,6 +90,24 @@ QUANTITIES: dict[str, Quantity] = {
         ),
         Quantity("g", "g_{{{}}}", "back-propagated norm of layer l", "Euclidean norm of delta"),
         Quantity("q", "q_{{{}}}", "back-propagated maximum of layer l", "maximum norm of delta"),
+        Quantity(
+            "r",
+            "r_{{{}}}",
+            "weight norm of layer l behind the slopes of layer l-1",
+            "spectral norm of W diag(sigma'(z^{l-1})) over sqrt(m_{l-1}), from l = 2 on",
+        ),
+        Quantity(
+            "h",
+            "h_{{{}}}",
+            "back-propagated norm of layer l through its slopes",
+            "Euclidean norm of diag(sigma'(z)) delta",
+        ),
+        Quantity(
+            "c",
+            "c_{{{}}}",
+            "curvature of layer l as the output sees it",
+            "maximum norm of diag(sigma''(z)) delta",
+        ),
         Quantity("lambda", r"\lambda_{{{}}}", "supremum of |sigma'| of layer l", "over R"),
         Quantity("beta", r"\beta_{{{}}}", "supremum of |sigma''| of layer l", "over R"),
         Quantity(
@@ -157,6 +176,7 @@ POINT = make("point", "theta")
 INPUT = make("input", "x")
 OTHER = make("input", "z")
 RADIUS = make("sym", "R")
+STATISTICS = ("s", "a", "g", "q", "r", "h", "c")  # layer statistics measured at the centre
 READOUT = "v"  # the name of the readout among the blocks of parameters
 
 
@@ -268,10 +288,10 @@ def symbol(name: str, *tags: Arg) -> Term:
 
 
 def definition(name: str, index: Arg, point: Term, at: Term) -> Term:
-    """What a measured layer statistic stands for: s, a, g or q of layer l, as a real term.
+    """What a measured layer statistic of layer l stands for, as a real term.
 
     Raises:
-        KeyError: when the name is not one of those four.
+        KeyError: when the name is not one of ``STATISTICS``.
     """
     match name:
         case "s":
@@ -283,7 +303,16 @@ def definition(name: str, index: Arg, point: Term, at: Term) -> Term:
             return norm(signal(index, point, at))
         case "q":
             return norm(signal(index, point, at), "inf")
-    msg = f"{name!r} is not a layer statistic; these are s, a, g and q"
+        case "r":
+            below = shift(index, -1)
+            sloped = dot(weights(index, point), slope(below, point, at))
+            return mul(norm(sloped), inv_root(width(below)))
+        case "h":
+            return norm(dot(slope(index, point, at), signal(index, point, at)))
+        case "c":
+            bend = make("diag", sigma(index, 2, preactivation(index, point, at)))
+            return norm(dot(bend, signal(index, point, at)), "inf")
+    msg = f"{name!r} is not a layer statistic; these are {', '.join(STATISTICS)}"
     raise KeyError(msg)
 
 
