@@ -1,0 +1,258 @@
+"""What the symbols of a proof stand for: a network with numbers, points, inputs, constants."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from numerics.models import Model, Params, check_params
+from proofs_check import derivatives, norms, operators
+from proofs_check.derivatives import Architecture, Vector
+from proofs_check.operators import Operator
+from proofs_check.rounding import Jet, Measured, constant, coordinate
+from theory.activations import ActivationFunction
+from theory.terms import Term
+
+
+class EvaluationError(ValueError):
+    """A term that has no value here; the message says which, and what to give."""
+
+
+@dataclass
+class State:
+    """A network at one point of parameter space and one input.
+
+    Attributes:
+        arch: its architecture.
+        theta: the parameters, shape (p,).
+        readout: v, shape (m_L,), in use where it is fixed.
+        x: the input, shape (m_0,).
+        outputs: alpha^0, z^1, ..., f one after the other.
+        signals: df/dalpha^l for l = 0, ..., L.
+        jets: sizes and rounding errors of ``(name, layer)`` for alpha, z and f, and of the signals
+            under ``delta``.
+    """
+
+    arch: Architecture
+    theta: Vector
+    readout: Vector
+    x: Vector
+    outputs: Vector
+    signals: tuple[Vector, ...]
+    jets: dict[tuple[str, int], Jet]
+
+    def value(self, name: str, layer: int) -> Vector:
+        """alpha^l, z^l, delta^l or (layer 0) f."""
+        if name == "delta":
+            return self.signals[layer]
+        start, stop = self.arch.slot(name, layer)
+        return self.outputs[start:stop]
+
+
+@dataclass
+class Environment:
+    """Values for the free symbols of terms.
+
+    Attributes:
+        model: the network; None where the terms speak of none.
+        points: parameters by the name of a point; by default ``theta0`` is the model's own.
+        inputs: inputs by name, each of shape (m_0,).
+        reals: values of symbols that no definition gives, such as R, by name or by term.
+        indices: values of free layer indices, by name.
+        variables: values of schematic variables: an array for an operator (shape (n,) or (n, 1) for
+            a vector), a number for a real, an integer for a space.  An operator variable without
+            one, between spaces of known dimension, gets Gaussian entries.
+        definitions: formulas ``symbol = term``; they say what the symbol is.
+        ball_points: parameters at which statements about a ball are tried, besides ``points``.
+        seed: of all random choices.
+    """
+
+    model: Model | None = None
+    points: Mapping[str, Params] = field(default_factory=dict)
+    inputs: Mapping[str, ArrayLike] = field(default_factory=dict)
+    reals: Mapping[str | Term, float] = field(default_factory=dict)
+    indices: Mapping[str, int] = field(default_factory=dict)
+    variables: Mapping[Term, Any] = field(default_factory=dict)
+    definitions: Sequence[Term] = ()
+    ball_points: Sequence[Params] = ()
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Read the definitions and name all points."""
+        self.memo: dict[Term, Any] = {}
+        self.meanings: dict[Term, Term] = {d.args[0]: d.args[1] for d in self.definitions}
+        self._states: dict[tuple[str, str], State] = {}
+        self._weights: dict[tuple[int, str], Operator] = {}
+        named: dict[str, Params] = dict(self.points)
+        if self.model is not None:
+            named.setdefault("theta0", self.model.params)
+            named |= {f"ball#{i}": p for i, p in enumerate(self.ball_points)}
+            for params in named.values():
+                check_params(self.model, params)
+            self._arch = derivatives.architecture(self.model)
+            self._readout = np.asarray(self.model.readout, dtype=np.float64)
+        self.named = named
+        self._thetas = {name: derivatives.flatten(params) for name, params in named.items()}
+
+    # -- the network ------------------------------------------------------------------------------
+
+    @property
+    def arch(self) -> Architecture:
+        """The architecture of the model.
+
+        Raises:
+            EvaluationError: there is no model.
+        """
+        if self.model is None:
+            msg = "the term speaks of a network; give Environment(model=...)"
+            raise EvaluationError(msg)
+        return self._arch
+
+    def activation(self, layer: int) -> ActivationFunction:
+        """sigma_l."""
+        if not 1 <= layer <= self.arch.depth:
+            msg = f"there is no sigma of layer {layer}; the depth is {self.arch.depth}"
+            raise EvaluationError(msg)
+        return self.arch.activations[layer - 1]
+
+    def theta(self, point: str) -> Vector:
+        """All trainable parameters at a point, shape (p,)."""
+        if point not in self._thetas:
+            msg = f"the point {point!r} has no parameters; give points={{{point!r}: params}}"
+            raise EvaluationError(msg)
+        return self._thetas[point]
+
+    def weights(self, layer: int, point: str) -> Operator:
+        """W^l at a point, with its spectral norm as its size."""
+        key = (layer, point)
+        if key not in self._weights:
+            if not 1 <= layer <= self.arch.depth:
+                msg = f"there is no W of layer {layer}; the depth is {self.arch.depth}"
+                raise EvaluationError(msg)
+            start, stop = self.arch.block(layer)
+            shape = (self.arch.widths[layer], self.arch.widths[layer - 1])
+            matrix = operators.dense(self.theta(point)[start:stop].reshape(shape))
+            matrix.size = norms.spectral(matrix, self.seed).upper
+            self._weights[key] = matrix
+        return self._weights[key]
+
+    def readout(self, point: str | None) -> Vector:
+        """The readout v at a point, or the fixed one, shape (m_L,)."""
+        if (point is not None) is not self.arch.trained:
+            kind = "trained, and differs" if self.arch.trained else "fixed, and does not differ"
+            msg = f"the readout of this network is {kind} from point to point"
+            raise EvaluationError(msg)
+        if point is None:
+            return self._readout
+        start, stop = self.arch.block(self.arch.depth + 1)
+        return self.theta(point)[start:stop]
+
+    def input(self, at: str) -> Vector:
+        """An input, shape (m_0,)."""
+        if at not in self.inputs:
+            msg = f"the input {at!r} has no value; give inputs={{{at!r}: x}}"
+            raise EvaluationError(msg)
+        x = np.asarray(self.inputs[at], dtype=np.float64)
+        if x.shape != self.arch.widths[:1]:
+            msg = f"the input {at!r} has shape {x.shape}, needs {self.arch.widths[:1]}"
+            raise EvaluationError(msg)
+        return x
+
+    def state(self, point: str, at: str) -> State:
+        """The network at a point and an input, evaluated once."""
+        key = (point, at)
+        if key not in self._states:
+            x, theta = self.input(at), self.theta(point)
+            found, signals = derivatives.values(theta, self._readout, x, self.arch)
+            state = State(
+                self.arch,
+                theta,
+                self._readout,
+                x,
+                np.asarray(found),
+                tuple(map(np.asarray, signals)),
+                {},
+            )
+            self._states[key] = state
+            self._measure_jets(state, point)
+        return self._states[key]
+
+    def _measure_jets(self, state: State, point: str) -> None:
+        """Sizes and rounding errors, layer by layer."""
+        arch, jets = self.arch, state.jets
+        size = float(np.linalg.norm(state.x))
+        jets["alpha", 0] = constant(Measured(size), arch.widths[0])
+        slopes: dict[int, Jet] = {}
+        blocks: dict[int, Jet] = {}
+        for layer, (below, above) in enumerate(pairwise(arch.widths), start=1):
+            blocks[layer] = coordinate(self.weights(layer, point).size, above * below)
+            moved = blocks[layer].times(jets["alpha", layer - 1], above)
+            jets["z", layer] = moved.scaled(_inverse_root(below))
+            sizes = self.sizes(layer, state.value("z", layer))
+            jets["alpha", layer] = jets["z", layer].pointwise(sizes)
+            slopes[layer] = jets["z", layer].slopes(sizes)
+        readout = self.readout(point if arch.trained else None)
+        block = coordinate if arch.trained else _fixed
+        last = block(float(np.linalg.norm(readout)), arch.widths[-1])
+        scale = _inverse_root(arch.widths[-1])
+        jets["f", 0] = last.times(jets["alpha", arch.depth], 1).scaled(scale)
+        jets["delta", arch.depth] = last.scaled(scale)
+        for layer in range(arch.depth, 0, -1):
+            bent = slopes[layer].times(jets["delta", layer], arch.widths[layer])
+            pulled = blocks[layer].times(bent, arch.widths[layer - 1])
+            jets["delta", layer - 1] = pulled.scaled(_inverse_root(arch.widths[layer - 1]))
+
+    def sizes(self, layer: int, z: Vector) -> tuple[float, float, float, float]:
+        """``|sigma(z)|_2`` and the largest ``|sigma'|``, ``|sigma''|``, ``|sigma'''|`` there."""
+        found = derivatives.pointwise(z, self.activation(layer))
+        rest = (float(np.max(np.abs(np.asarray(d)), initial=0.0)) for d in found[1:])
+        slope, bend, twist = rest
+        return float(np.linalg.norm(np.asarray(found[0]))), slope, bend, twist
+
+    # -- spaces and variables ---------------------------------------------------------------------
+
+    def dimension(self, space: Term) -> int:
+        """The dimension of a space.
+
+        Raises:
+            EvaluationError: it depends on something that has no value.
+        """
+        match space.head:
+            case "scalar":
+                return 1
+            case "params":
+                return self.arch.num_params
+            case "tensor":
+                return self.dimension(space.args[0]) * self.dimension(space.args[1])
+            case "layer" if type(space.args[0]) is int and space.args[0] <= self.arch.depth:
+                return self.arch.widths[space.args[0]]
+        if space in self.variables:
+            return int(self.variables[space])
+        msg = f"the space {space} has no dimension here; give variables={{space: dimension}}"
+        raise EvaluationError(msg)
+
+    def variable(self, term: Term) -> Any:
+        """The value of a schematic variable; random entries for an operator that has none."""
+        if term in self.variables:
+            return self.variables[term]
+        if term.sort != "op":
+            msg = f"the variable {term} has no value; give variables={{term: value}}"
+            raise EvaluationError(msg)
+        shape = (self.dimension(term.rows), self.dimension(term.cols))
+        word = zlib.crc32(str(term).encode())
+        return np.random.default_rng((self.seed, word)).standard_normal(shape)
+
+
+def _fixed(size: float, dim: int) -> Jet:
+    return constant(Measured(size), dim)
+
+
+def _inverse_root(width: int) -> Measured:
+    return Measured(float(width)).power(Fraction(-1, 2))

@@ -1,0 +1,305 @@
+"""The measurement of every term of the kernel's language: reals and operators.
+
+Vectorisation: the weights of layer l are an element of ``tensor(layer l, layer l-1)`` with rows
+stacked, so that ``(I (x) a') vec(V) = V a`` and ``(p (x) I) y = vec(p y')``; the parameters are
+vec(W^1), ..., vec(W^L), and then v if it is trained.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from numerics.tolerances import ACTIVATION_ROUNDINGS, gamma
+from proofs_check import derivatives, functions, norms, operators
+from proofs_check.environment import Environment, EvaluationError, State
+from proofs_check.functions import Context
+from proofs_check.operators import Operator
+from proofs_check.rounding import (
+    Measured,
+    U,
+    product,
+    total,
+)
+from theory.terms import Term, substitute
+from theory.vocabulary import CENTRE, INPUT, READOUT, definition
+
+STATISTICS = ("s", "a", "g", "q")
+
+
+def real(term: Term, env: Environment) -> Measured:
+    """The value of a real term, with a bound on its rounding error.
+
+    Raises:
+        EvaluationError: a symbol in it has no value.
+    """
+    found: Measured | None = env.memo.get(term)
+    if found is None:
+        env.memo[term] = found = _real(term, env)
+    return found
+
+
+def operator(term: Term, env: Environment) -> Operator:
+    """The linear map that an operator term stands for.
+
+    Raises:
+        EvaluationError: a symbol in it has no value.
+    """
+    found: Operator | None = env.memo.get(term)
+    if found is None:
+        env.memo[term] = found = _operator(term, env)
+    return found
+
+
+# -- reals ----------------------------------------------------------------------------------------
+
+
+def _real(term: Term, env: Environment) -> Measured:
+    args = term.args
+    match term.head:
+        case "rat":
+            return Measured(float(args[0]), U * float(args[0]))
+        case "dim":
+            return Measured(float(env.dimension(args[0])))
+        case "sym":
+            return _symbol(term, env)
+        case "var":
+            return Measured(float(env.variable(term)))
+        case "add":
+            return total(real(a, env) for a in args)
+        case "mul":
+            return product(real(a, env) for a in args)
+        case "max" | "min":
+            return _extremum(term.head, [real(a, env) for a in args])
+        case "pow":
+            return real(args[0], env).power(args[1])
+        case "norm" if args[0] == "221":
+            left, right = (env.dimension(s) for s in args[1].cols.args)
+            return norms.tensor_norm(operator(args[1], env), left, right)
+        case "norm":
+            return norms.norm(operator(args[1], env), args[0], env.seed)
+        case "specnorm":
+            return norms.matrix_of_norms(args[0], [real(a, env) for a in args[1:]])
+    msg = f"{term} is of sort {term.sort}, not a real"
+    raise EvaluationError(msg)
+
+
+def _extremum(head: str, numbers: list[Measured]) -> Measured:
+    choose = max if head == "max" else min
+    return Measured(choose(n.value for n in numbers), max(n.error for n in numbers))
+
+
+def _symbol(term: Term, env: Environment) -> Measured:
+    """A symbol: what its definition says, else the value given, else what the network says."""
+    name, *tags = term.args
+    meaning = env.meanings.get(term)
+    if meaning is not None:
+        return _by_definition(term, meaning, env)
+    for key in (term, name):
+        if key in env.reals:
+            return Measured(float(env.reals[key]))
+    index = next((t for t in tags if type(t) is int), None)
+    if name in ("lambda", "beta") and index is not None:
+        bound = env.activation(index).sup(1 if name == "lambda" else 2)
+        return Measured(float(bound), U * float(bound))
+    if name in STATISTICS and index is not None:
+        point = next((t for t in tags if isinstance(t, Term) and t.sort == "point"), CENTRE)
+        at = next((t for t in tags if isinstance(t, Term) and t.sort == "input"), INPUT)
+        return real(definition(name, index, point, at), env)
+    msg = (
+        f"the symbol {term} has no value: give its definition in definitions, or "
+        f"reals={{{name!r}: number}}"
+    )
+    raise EvaluationError(msg)
+
+
+def _by_definition(term: Term, meaning: Term, env: Environment) -> Measured:
+    del env.meanings[term]  # so that a circle of definitions is noticed
+    try:
+        return real(meaning, env)
+    finally:
+        env.meanings[term] = meaning
+
+
+# -- operators ------------------------------------------------------------------------------------
+
+
+def _operator(term: Term, env: Environment) -> Operator:
+    args = term.args
+    match term.head:
+        case "op":
+            return _named(term, env)
+        case "var":
+            return _variable(term, env)
+        case "id":
+            return operators.identity(env.dimension(args[0]))
+        case "zero":
+            return operators.zero(env.dimension(args[0]), env.dimension(args[1]))
+        case "jac":
+            return _jacobian(term, env)
+        case "hess":
+            return _hessian(term, env)
+        case "act":
+            return _activation(term, env)
+        case "osum":
+            return _sum_over_index(term, env)
+        case "contract":
+            left, right = (env.dimension(s) for s in args[1].cols.args)
+            return operators.contracted(operator(args[0], env), operator(args[1], env), left, right)
+        case "scale":
+            return operators.scaled(real(args[0], env), operator(args[1], env))
+    build = _COMPOUND.get(term.head)
+    if build is None:
+        msg = f"{term} is of sort {term.sort}, not an operator"
+        raise EvaluationError(msg)
+    return build([operator(a, env) for a in args])
+
+
+_COMPOUND: dict[str, Callable[[list[Operator]], Operator]] = {
+    "T": lambda ops: ops[0].T,
+    "dot": operators.composed,
+    "plus": operators.added,
+    "neg": lambda ops: operators.negative(ops[0]),
+    "diag": lambda ops: operators.diagonal(ops[0]),
+    "kron": lambda ops: operators.kron(ops[0], ops[1]),
+}
+
+
+def _variable(term: Term, env: Environment) -> Operator:
+    value = env.variable(term)
+    if isinstance(value, Operator):
+        return value
+    shape = (env.dimension(term.rows), env.dimension(term.cols))
+    array = np.asarray(value, dtype=np.float64)
+    if array.ndim == 1 and shape[1] == 1:
+        array = array[:, None]
+    if array.shape != shape:
+        msg = f"the variable {term} needs the shape {shape}, was given {array.shape}"
+        raise EvaluationError(msg)
+    op = operators.dense(array)
+    op.size = norms.spectral(op, env.seed).upper
+    return op
+
+
+def _sum_over_index(term: Term, env: Environment) -> Operator:
+    name, low, high, body = term.args
+    if type(low) is not int or type(high) is not int:
+        msg = f"the limits of {term} have no value; give indices={{name: integer}}"
+        raise EvaluationError(msg)
+    variable = next((v for v in body.free if v.head == "index" and v.args[0] == name), None)
+    terms = [substitute(body, {variable: i}) if variable else body for i in range(low, high + 1)]
+    if not terms:
+        return operators.zero(env.dimension(term.rows), env.dimension(term.cols))
+    return operators.added([operator(t, env) for t in terms])
+
+
+def _named(term: Term, env: Environment) -> Operator:
+    """W, v, theta, Pi, alpha, z, delta and f."""
+    name, _, _, *tags = term.args
+    index = next((t for t in tags if type(t) is int), 0)
+    point = next((t.args[0] for t in tags if isinstance(t, Term) and t.sort == "point"), None)
+    at = next((t.args[0] for t in tags if isinstance(t, Term) and t.sort == "input"), None)
+    match name:
+        case "W" if point is not None:
+            found = env.weights(index, point)
+        case "v":
+            found = operators.vector(env.readout(point))
+        case "theta" if point is not None:
+            found = operators.vector(env.theta(point))
+        case "Pi":
+            which = env.arch.depth + 1 if tags[0] == READOUT else index
+            _require_block(term, which, env)
+            found = operators.selection(*env.arch.block(which), env.arch.num_params)
+        case "alpha" | "z" | "delta" | "f" if point is not None and at is not None:
+            state = env.state(point, at)
+            _require_layer(term, state)
+            found = operators.vector(state.value(name, index), state.jets[name, index].value.error)
+        case _:
+            known = "W, v, theta, Pi, alpha, z, delta and f"
+            msg = f"the operator {term} means nothing here; those of a network are {known}"
+            raise EvaluationError(msg)
+    shape = (env.dimension(term.rows), env.dimension(term.cols))
+    if found.shape != shape:
+        msg = f"{term} has shape {found.shape} here, and its spaces say {shape}"
+        raise EvaluationError(msg)
+    return found
+
+
+def _require_layer(term: Term, state: State) -> None:
+    index = next((t for t in term.args[3:] if type(t) is int), 0)
+    if (term.args[0], index) not in state.jets:
+        msg = f"{term} is of no layer of this network, whose depth is {state.arch.depth}"
+        raise EvaluationError(msg)
+
+
+def _require_block(term: Term, which: int, env: Environment) -> None:
+    blocks = env.arch.depth + env.arch.trained
+    if not 1 <= which <= blocks:
+        msg = f"{term}: this network has the parameter blocks 1 to {blocks}"
+        raise EvaluationError(msg)
+
+
+def _activation(term: Term, env: Environment) -> Operator:
+    index, order, inner = term.args
+    vector = operator(inner, env)
+    z = vector.form()[:, 0]
+    found = [np.asarray(d) for d in derivatives.pointwise(z, env.activation(index))]
+    steep = float(np.max(np.abs(found[order + 1]), initial=0.0))
+    spent = float(np.linalg.norm(found[order])) + float(np.linalg.norm(found[order + 1] * z))
+    error = steep * vector.error + gamma(ACTIVATION_ROUNDINGS) * spent
+    return operators.vector(found[order], error)
+
+
+# -- derivatives by the parameters ----------------------------------------------------------------
+
+
+def _jacobian(term: Term, env: Environment) -> Operator:
+    function, point = term.args
+    shape = (env.dimension(function.rows), env.arch.num_params)
+    if point not in function.free:
+        return operators.zero(*shape)
+    slot = functions.slot(function, point)
+    if slot is None:
+        return functions.jacobian(function, point, Context(env, real, operator))
+    name, layer, at = slot
+    state = env.state(point.args[0], at)
+    start, stop = state.arch.slot(name, layer)
+    where = (state.theta, state.readout, state.x)
+    size = state.jets[name, layer].first
+
+    def act(direction: Any) -> Any:
+        return derivatives.pushed(*where, direction, state.arch)[start:stop]
+
+    def adjoint(covector: Any) -> Any:
+        return derivatives.pulled(*where, _placed(covector, start, state), state.arch)
+
+    return operators.row_by_row(shape, act, adjoint, size.value, size.error)
+
+
+def _placed(entries: Any, start: int, state: State) -> Any:
+    whole = np.zeros(state.arch.num_outputs)
+    whole[start : start + len(entries)] = entries
+    return whole
+
+
+def _hessian(term: Term, env: Environment) -> Operator:
+    coefficients, function, point = term.args
+    count = env.arch.num_params
+    if point not in function.free:
+        return operators.zero(count, count)
+    weights = operator(coefficients, env)
+    slot = functions.slot(function, point)
+    if slot is None:
+        return functions.hessian(weights, function, point, Context(env, real, operator))
+    name, layer, at = slot
+    state = env.state(point.args[0], at)
+    covector = _placed(weights.form()[:, 0], state.arch.slot(name, layer)[0], state)
+    size = state.jets[name, layer].second * Measured(weights.size, weights.error)
+
+    def act(direction: Any) -> Any:
+        where = (state.theta, state.readout, state.x)
+        return derivatives.curved(*where, covector, direction, state.arch)
+
+    return operators.row_by_row((count, count), act, act, size.value, size.error)
