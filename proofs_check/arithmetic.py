@@ -1,15 +1,15 @@
 """Equality and order of real terms, decided in polynomial rings of FLINT.
 
-Another road than :mod:`theory.normal`: a real term becomes a polynomial over Q divided by a monomial,
-in a ring whose generators g_1, ..., g_n belong to this term alone.  A generator is a fine root of an
-atom, ``atom = g^720720``, so that rational powers of atoms are whole powers of generators; the ring's
-own arithmetic (in C) does the rest.  For a prime p under a root the relation ``g^720720 = p`` is
-reduced by; the classes of the monomials in such g are linearly independent over Q (Besicovitch), so
-equal numbers have equal forms.
+Another road than :mod:`theory.normal`: a real term becomes a polynomial over Q divided by a
+monomial, in a ring whose generators g_1, g_2, ... belong to this term alone.  A generator is a fine
+root of an atom, ``atom = g^n`` with n = ``FINE``, so that rational powers of atoms are whole powers
+of generators; the ring's own arithmetic (in C) does the rest.  For a prime p under a root the
+relation ``g^n = p`` is reduced by; the classes of the monomials in such g are linearly independent
+over Q (Besicovitch), so equal numbers have equal forms.
 
 An atom is a symbol, a dimension, a maximum or minimum, a norm, or a power of a sum that is not a
-whole positive power.  Atoms are non-negative, so a difference with only non-negative coefficients is
-non-negative; an atom under a negative power is positive, which the term language sees to.
+whole positive power.  Atoms are non-negative, so a difference with only non-negative coefficients
+is non-negative; an atom under a negative power is positive, which the term language sees to.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from flint import Ordering, fmpq, fmpq_mpoly_ctx, fmpz
 from proofs_check.binding import brief, postorder
 from theory.terms import Term
 
-FINE = 720_720  # lcm of 1..16: exponents of generators count 720720-ths of a power of the atom
+FINE = 2**8 * 3**4 * 5**2 * 7 * 11 * 13  # generators are roots of their atoms of this order
 MOST_PRODUCTS = 250_000  # term-by-term products in one multiplication
 MOST_DIGITS_OF_POWER = 20_000
 
@@ -186,7 +186,7 @@ def _tidy(gens: tuple[int, ...], poly: Any, down: dict[int, int]) -> Real:
 
 
 def _reduced(gens: tuple[int, ...], poly: Any) -> Any:
-    """Replace ``g^720720`` by p for the generators of primes."""
+    """Replace ``g^n`` by p for the generators of primes."""
     if all(d < FINE for g, d in zip(gens, poly.degrees(), strict=True) if g in _PRIMES):
         return poly
     total: dict[tuple[int, ...], Any] = {}
@@ -228,7 +228,7 @@ def _power_of_monomial(base: Real, exponent: Fraction) -> Real:
     coefficient = Fraction(1)
     factors = [(g, Fraction(e, FINE)) for g, e in exponents]
     for value, sign in ((top, 1), (bottom, -1)):
-        factors += [(_prime(int(p)), Fraction(sign * k)) for p, k in _factored(value)]
+        factors += [(_prime(p), Fraction(sign * k)) for p, k in factored(value)]
     for g, e in factors:
         if g not in _PRIMES:
             exponents_now[g] = exponents_now.get(g, 0) + _fine(e * exponent)
@@ -242,11 +242,11 @@ def _power_of_monomial(base: Real, exponent: Fraction) -> Real:
     return _monomial(coefficient, exponents_now)
 
 
-def _factored(value: int) -> list[tuple[int, int]]:
+def factored(value: int) -> list[tuple[int, int]]:
     if value <= 0 or value > 10**60:
         msg = f"cannot take a root of the number {str(value)[:80]}"
         raise ArithmeticLimitError(msg)
-    return [] if value == 1 else list(fmpz(value).factor())
+    return [] if value == 1 else [(int(p), k) for p, k in fmpz(value).factor()]
 
 
 # -- terms ----------------------------------------------------------------------------------------

@@ -180,7 +180,7 @@ def with_spaces(mapping: Mapping[Variable, Value]) -> dict[Variable, Value]:
         _match(wanted, given, full)
     for wanted, given in pairs:
         if put(wanted, {v: full[v] for v in free(wanted) & full.keys()}) is not given:
-            msg = f"an operator with the space {brief(given)} stands where {brief(wanted)} is needed"
+            msg = f"an operator has the space {brief(given)}; needed is {brief(wanted)}"
             raise BindingError(msg)
     return full
 

@@ -1,8 +1,8 @@
 """What a theorem may rest on: assumptions of a known form, and definitions that only abbreviate.
 
 A replayed proof shows ``hypotheses |- statement``.  That says what a reader takes it to say only if
-the hypotheses are either definitions, which a reader can undo, or assumptions of a kind that the theory
-has a meaning for.  Anything else is an extra assumption, and is reported as one.
+the hypotheses are either definitions, which a reader can undo, or assumptions of a kind that the
+theory has a meaning for.  Anything else is an extra assumption, and is reported as one.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from theory.proofs import Proof
 from theory.terms import PARAMS, SCALAR, Term, make
 
 INTERPRETED = frozenset({"lambda", "beta"})  # real symbols that trusted lemmas speak about
-MEASURED = frozenset({"s", "a", "g", "q"})  # real symbols that are measured on networks
+MEASURED = frozenset(vocabulary.STATISTICS)  # real symbols that are measured on networks
 
 
 @dataclass(frozen=True)
@@ -148,7 +148,10 @@ def assumptions_of(
 
 def contradictions(assumptions: Iterable[Term]) -> list[str]:
     """Why no network can meet all the assumptions, as far as their facts show it."""
-    depths, readouts, layers, problems = set(), set(), set(), []
+    depths: set[Any] = set()
+    readouts: set[Any] = set()
+    layers: set[int] = set()
+    problems: list[str] = []
     for fact in _facts(assumptions, problems):
         if not _is_fact(fact):
             continue
@@ -174,7 +177,9 @@ def _facts(formulas: Iterable[Term], problems: list[str]) -> Iterator[Term]:
         if formula.head == "forall" and formula.args[3].head == "fact":
             name, low, high, inner = formula.args
             for limit in (low, high):
-                if type(limit) is int and not (type(high) is int and type(low) is int and low > high):
+                if type(limit) is int and not (
+                    type(high) is int and type(low) is int and low > high
+                ):
                     yield put(inner, {make("index", name, 0): limit})
         elif formula.head == "range" and all(type(i) is int for i in formula.args):
             index, low, high = formula.args
@@ -238,11 +243,14 @@ def _symbols(term: Term) -> Iterator[Term]:
 
 def _circles(defined: dict[Term, Term]) -> list[str]:
     """Each right side may use only symbols defined before it, or never."""
-    problems, before = [], set()
+    problems: list[str] = []
+    before: set[Term] = set()
     for symbol, value in defined.items():
         for used in _symbols(value):
             if used in defined and used not in before:
-                problems.append(f"{brief(symbol)} is defined by {brief(used)} before that is defined")
+                problems.append(
+                    f"{brief(symbol)} is defined by {brief(used)} before that is defined"
+                )
         before.add(symbol)
     return problems
 
@@ -250,14 +258,15 @@ def _circles(defined: dict[Term, Term]) -> list[str]:
 def _incoherent(defined: dict[Term, Term]) -> list[str]:
     """Symbols that become one when points, inputs or indices do must then mean the same.
 
-    Points are variables: E(theta) := 1 and E(theta_0) := 2 contradict each other at theta = theta_0.
+    Points are variables: E(theta) := 1 and E(theta_0) := 2 contradict each other at theta =
+    theta_0.
     """
     groups: dict[Any, list[Term]] = defaultdict(list)
     for symbol in defined:
         exact = tuple(a if type(a) in (int, str) else a.sort for a in symbol.args)
         loose = any(isinstance(a, Term) and a.sort == "index" for a in symbol.args[1:])
         groups[(symbol.args[0], len(symbol.args)) if loose else exact].append(symbol)
-    problems = []
+    problems: list[str] = []
     for symbols in groups.values():
         for left, right in combinations(symbols, 2):
             merged = _unify(left, right)
@@ -309,7 +318,7 @@ def _solved(a: Any, b: Any) -> tuple[Term, Any] | None:
 
 
 def _differentiated(proof: Proof, defined: dict[Term, Term]) -> list[str]:
-    """A symbol that hides a point is a constant to a derivative at it; a reader would not see that."""
+    """A symbol that hides a point is constant to a derivative at it; a reader would not know."""
     hidden: dict[Term, frozenset[Term]] = {}
     for symbol, value in defined.items():
         inherited = (hidden.get(s, frozenset()) for s in _symbols(value))
@@ -318,7 +327,8 @@ def _differentiated(proof: Proof, defined: dict[Term, Term]) -> list[str]:
             hidden[symbol] = frozenset(points - free(symbol))
     if not hidden:
         return []
-    problems, seen = [], set()
+    problems: list[str] = []
+    seen: set[Term] = set()
     formulas = [proof.statement, *proof.assumptions, *(s.conclusion for s in proof.steps)]
     for formula in formulas:
         for node in postorder(formula, seen.__contains__):

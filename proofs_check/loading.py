@@ -1,7 +1,7 @@
 """Proofs from outside: read with limits, so that a hostile file ends in an error and not in a hang.
 
-A term shares its parts, so a file of sixty lines can hold a term that written out is longer than any
-disk.  Anything that walks a term as a tree (a message that prints it, a test of its sign) must
+A term shares its parts, so a file of sixty lines can hold a term that written out is longer than
+any disk.  Anything that walks a term as a tree (a message that prints it, a test of its sign) must
 therefore be kept from such terms; the limits below count terms as trees.
 """
 
@@ -46,7 +46,11 @@ def load(source: object) -> Proof:
     if not isinstance(source, (Proof, str, Mapping)):
         source = getattr(source, "proof", source)
     if isinstance(source, Proof):
-        _require_sound_memory(source)
+        try:
+            _require_sound_memory(source)
+        except (AttributeError, TypeError, RecursionError) as error:
+            msg = f"not a proof built by theory: {type(error).__name__}: {str(error)[:500]}"
+            raise CheckError(msg) from error
         return source
     if isinstance(source, str):
         source = _parsed(source)
@@ -99,7 +103,7 @@ def _row_size(number: int, row: Any, sizes: list[tuple[int, int]]) -> tuple[int,
     """Nodes and depth of a term, written out as a tree."""
     nodes, depth = 1, 0
     for value in _flat(row, f"term {number}"):
-        below = value["t"] if isinstance(value, Mapping) and len(value) == 1 else None
+        below = value.get("t") if isinstance(value, Mapping) else None
         if type(below) is int and 0 <= below < number:
             nodes += sizes[below][0]
             depth = max(depth, sizes[below][1])
@@ -138,7 +142,7 @@ def _flat(value: Any, where: str) -> Iterator[Any]:
 
 
 def _require_sound_memory(proof: Proof) -> None:
-    """Refuse a proof object whose terms were not built by :func:`theory.terms.make`, or are huge."""
+    """Refuse a proof object whose terms :func:`theory.terms.make` did not build, or huge ones."""
     sizes: dict[Term, tuple[int, int]] = {}
     for term in (proof.statement, *proof.assumptions, *proof.definitions):
         _require_made(term, sizes)

@@ -122,14 +122,20 @@ def _hypothesis(_: Given, formula: Term) -> Sequent:
 
 
 def _lemma(premises: Given, name: str, parameters: Data, items: Data) -> Sequent:
-    fits = all((type(p) is int and abs(p) <= LARGEST_PARAMETER) or type(p) is str for p in parameters)
-    _need(fits, f"parameters are words and integers up to {LARGEST_PARAMETER}, not {{}}", parameters)
+    fits = all(
+        (type(p) is int and abs(p) <= LARGEST_PARAMETER) or type(p) is str for p in parameters
+    )
+    _need(
+        fits, f"parameters are words and integers up to {LARGEST_PARAMETER}, not {{}}", parameters
+    )
     schema = lemmas.schema(name, parameters)
     mapping = with_spaces(_mapping(items))
     needs = [put(p, mapping) for p in schema.premises]
     _need(len(needs) == len(premises), f"lemma {name} has {len(needs)} premises")
     for need, given in zip(needs, premises, strict=True):
-        _need(given.conclusion is need, f"lemma {name} needs {{}}, not {{}}", need, given.conclusion)
+        _need(
+            given.conclusion is need, f"lemma {name} needs {{}}, not {{}}", need, given.conclusion
+        )
     return Sequent(_all_hypotheses(premises), put(schema.conclusion, mapping))
 
 
@@ -305,9 +311,7 @@ def _ball_intro(premises: Given, point: Term, centre: Term, radius: Term) -> Seq
         _need(not mentions(formula, STAR), "{} has the bound point free", formula)
     for formula in rest:
         _need(not mentions(formula, point), "hypothesis {} mentions the point", formula)
-    return Sequent(
-        rest, make("ball", "*", centre, radius, put(premise.conclusion, {point: STAR}))
-    )
+    return Sequent(rest, make("ball", "*", centre, radius, put(premise.conclusion, {point: STAR})))
 
 
 def _ball_elim(premises: Given, point: Term) -> Sequent:

@@ -1,10 +1,10 @@
 """Terms as numbers and small random matrices, to test equations of a proof by trying them.
 
-Every symbol stands for something random but fixed: a layer for a space of two or three dimensions, a
-weight for a Gaussian matrix, a norm for the norm, an activation for a shifted sine, a derivative for
-some continuous function of what is differentiated.  An equation by rearrangement holds in every such
-world, so that one world where the two sides differ refutes it.  Agreement proves nothing; for an
-identity of rational functions it is false agreement only by chance of measure zero.
+Every symbol stands for something random but fixed: a layer for a space of two or three dimensions,
+a weight for a Gaussian matrix, a norm for the norm, an activation for a shifted sine, a derivative
+for some continuous function of what is differentiated.  An equation by rearrangement holds in every
+such world, so that one world where the two sides differ refutes it.  Agreement proves nothing; for
+an identity of rational functions it is false agreement only by chance of measure zero.
 """
 
 from __future__ import annotations
@@ -170,7 +170,9 @@ class World:
         random = self._random("hess", str(point))
         weights = random.normal(size=(4, 4))
         inner = self.value(what, bound)[:, :1, None] * (weights + weights.T)[None]
-        return np.asarray(np.einsum("k,kij->ij", self.value(coefficients, bound)[:, 0], np.sin(inner)))
+        return np.asarray(
+            np.einsum("k,kij->ij", self.value(coefficients, bound)[:, 0], np.sin(inner))
+        )
 
     def _sum(self, term: Term, shape: tuple[int, int], bound: dict[Term, int]) -> Array:
         name, low, high, body = term.args

@@ -1,10 +1,11 @@
 """A second opinion on the real arithmetic of a proof, from the SMT solver z3.
 
-The rules of the kernel are not mentioned to the solver: it is asked whether the premises of a step, as
-statements about unknown non-negative reals, imply its conclusion.  Norms, symbols and dimensions are
-unknowns; a rational power is a fine root r with r^n = x.  Questions are kept small: first with whole
-sides as unknowns (a chain of inequalities needs no more), then, for monotone substitution, one level
-of the context at a time, and only then in full.  Equal questions up to renaming are asked once.
+The rules of the kernel are not mentioned to the solver: it is asked whether the premises of a step,
+as statements about unknown non-negative reals, imply its conclusion.  Norms, symbols and dimensions
+are unknowns; a rational power is a fine root r with r^n = x.  Questions are kept small: first with
+whole sides as unknowns (a chain of inequalities needs no more), then, for monotone substitution,
+one level of the context at a time, and only then in full.  Equal questions up to renaming are asked
+once.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ class Opinion:
 
 
 def is_arithmetic(step: Step) -> bool:
-    """Whether a step is one that the solver is asked about: reals compared by an arithmetic rule."""
+    """Whether the solver is asked about a step: reals compared by an arithmetic rule."""
     formula = step.conclusion
     return (
         step.rule in ARITHMETIC_RULES
@@ -84,7 +85,8 @@ def implies(premises: Sequence[Term], conclusion: Term, timeout_ms: int = TIMEOU
 
 # -- questions ------------------------------------------------------------------------------------
 
-Question = tuple[tuple[tuple[str, Skeleton, Skeleton], ...], tuple[bool, ...]]
+Formula = tuple[str, Skeleton, Skeleton]
+Question = tuple[tuple[Formula, ...], tuple[bool, ...]]  # premises, conclusion; what is positive
 
 
 def _ask(
@@ -249,19 +251,21 @@ def _by_levels(step: Step, premises: Sequence[Term], timeout_ms: int) -> bool:
 def _grows(head: str, exponent: Fraction | None, timeout_ms: int) -> bool:
     """Whether an operation of non-negative reals grows with its arguments, asked of the solver.
 
-    Sums, products, maxima and minima of many arguments grow as those of two do, one after the other.
+    Sums, products, maxima and minima of many arguments grow as those of two do, one after the
+    other.
     """
     x, y, u, v = (("x", i) for i in range(4))
-    if head == "pow" and exponent is not None and exponent > 0:
-        if exponent.denominator > 1:  # x = u^q: from u^q <= v^q, first u <= v, then u^p <= v^p
-            root, power = Fraction(exponent.denominator), Fraction(exponent.numerator)
-            first = ((("le", ("pow", u, root), ("pow", v, root)), ("le", u, v)), (False,) * 4)
-            return _answer(first, timeout_ms).verdict == AGREED and (
-                power == 1 or _grows("pow", power, timeout_ms)
-            )
-        claim = ((("le", x, y), ("le", ("pow", x, exponent), ("pow", y, exponent))), (False,) * 4)
-    elif head in ("add", "mul", "max", "min"):
-        claim = ((("le", x, y), ("le", u, v), ("le", (head, x, u), (head, y, v))), (False,) * 4)
+    claims: list[tuple[Formula, ...]] = []
+    if head in ("add", "mul", "max", "min"):
+        claims.append((("le", x, y), ("le", u, v), ("le", (head, x, u), (head, y, v))))
+    elif head == "pow" and exponent is not None and exponent > 0:
+        # with roots u and v: from u^q <= v^q first u <= v, and from that u^p <= v^p
+        for power, upward in ((exponent.denominator, False), (exponent.numerator, True)):
+            low, high = (("pow", w, Fraction(power)) for w in (u, v))
+            both: tuple[Formula, Formula] = (("le", u, v), ("le", low, high))
+            if power > 1:
+                claims.append(both if upward else both[::-1])
     else:
         return False
-    return _answer(claim, timeout_ms).verdict == AGREED
+    none_positive = (False,) * 4
+    return all(_answer((c, none_positive), timeout_ms).verdict == AGREED for c in claims)

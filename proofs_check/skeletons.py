@@ -1,8 +1,8 @@
 """Real terms reduced to their arithmetic, for a solver: numbers, unknowns, sums, products, powers.
 
-Everything that is no arithmetic (a symbol, a dimension, a norm) becomes an unknown ``("x", i)``, numbered
-in order of appearance, so that the same question about other layers is literally the same question.
-Powers are pushed inward, to unknowns, primes and sums.
+Everything that is no arithmetic (a symbol, a dimension, a norm) becomes an unknown ``("x", i)``,
+numbered in order of appearance, so that the same question about other layers is literally the same
+question. Powers are pushed inward, to unknowns, primes and sums.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Any
 
-from proofs_check.arithmetic import real
+from proofs_check.arithmetic import factored, real
 from proofs_check.samples import World
 from theory.terms import Term
 
@@ -93,17 +93,15 @@ def _number_raised(value: Fraction, exponent: Fraction) -> Skeleton:
         return ("q", value)
     if exponent.denominator == 1 and abs(exponent) <= 64:
         return ("q", value**exponent.numerator)
-    from proofs_check.arithmetic import _factored
-
     parts: list[Skeleton] = []
     for number, sign in ((value.numerator, 1), (value.denominator, -1)):
-        for prime, count in _factored(number):
+        for prime, count in factored(number):
             total = sign * count * exponent
             whole = total.numerator // total.denominator
             if abs(whole) > 64:
                 msg = f"{value} to the power {exponent}"
                 raise SkeletonError(msg)
-            parts.append(("q", Fraction(int(prime)) ** whole))
+            parts.append(("q", Fraction(prime) ** whole))
             if total != whole:
-                parts.append(("pow", ("q", Fraction(int(prime))), total - whole))
+                parts.append(("pow", ("q", Fraction(prime)), total - whole))
     return ("mul", *parts) if len(parts) > 1 else parts[0]

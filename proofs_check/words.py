@@ -11,7 +11,15 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Mapping
 from typing import Any
 
-from proofs_check.arithmetic import ArithmeticLimitError, Real, equal_reals, number, plus, real, times
+from proofs_check.arithmetic import (
+    ArithmeticLimitError,
+    Real,
+    equal_reals,
+    number,
+    plus,
+    real,
+    times,
+)
 from proofs_check.binding import brief, postorder, put
 from theory.terms import SCALAR, Term, make
 
