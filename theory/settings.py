@@ -1,0 +1,191 @@
+"""Sentences about a theorem's network and about the order of its bound, for a page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import Any
+
+from theory import references
+from theory.families import NoFormError, generalise
+from theory.groups import bundle, range_of
+from theory.latex import escaped, name_to_latex, tex
+from theory.orders import Growth, Monomial, OrderAssumption
+from theory.plain import plain
+from theory.prose import prose
+from theory.terms import Term, subterms
+from theory.theorem import Theorem
+
+DIGITS = 6
+
+
+def network_sentences(theorem: Theorem) -> str:
+    """The network in words: depth, widths, activations with their constants, readout."""
+    network = theorem.network
+    if network is None:
+        return ""
+    depth = network.depth
+    layers = "one hidden layer" if depth == 1 else f"$L={depth}$ hidden layers"
+    readout = "trained" if network.readout.trainable else "fixed"
+    parts = [
+        rf"Let $f(\theta;x)$ be the output of a fully connected network with {layers} of widths "
+        rf"${_widths(network.widths)}$ and a {readout} linear readout.",
+        _activations(network.activations),
+    ]
+    if theorem.radius is not None and str(theorem.radius) != "R":
+        parts.append(f"The radius is $R={_sympy(theorem.radius)}$.")
+    return " ".join(parts)
+
+
+def _sympy(value: Any) -> str:
+    import sympy  # noqa: PLC0415
+
+    return str(sympy.latex(sympy.sympify(value, strict=True)))  # noqa: TID251  (a number, no text)
+
+
+def _equal_runs(values: Sequence[Any]) -> list[tuple[int, int, Any]]:
+    """Runs of equal values as (first index, last index, value)."""
+    runs: list[tuple[int, int, Any]] = []
+    for i, value in enumerate(values):
+        if runs and runs[-1][2] == value:
+            runs[-1] = (runs[-1][0], i, value)
+        else:
+            runs.append((i, i, value))
+    return runs
+
+
+def _widths(widths: Sequence[Any]) -> str:
+    """``m_0=64,\\ m_1=\\dots=m_3=m``."""
+    shown = []
+    for first, last, value in _equal_runs(widths):
+        names = [f"m_{{{i}}}" for i in range(first, last + 1)]
+        if len(names) > 3:  # noqa: PLR2004
+            names = [names[0], r"\dots", names[-1]]
+        shown.append("=".join([*names, _width(value)]))
+    return r",\ ".join(shown)
+
+
+def _width(value: Any) -> str:
+    return str(value) if isinstance(value, int) else _sympy(value)
+
+
+def _activations(functions: Sequence[Any]) -> str:
+    """The activations, layer by layer, with the constants that the bound uses."""
+    texts = []
+    for first, last, function in _equal_runs(functions):
+        start, end = first + 1, last + 1
+        names = rf"\sigma_{{{start}}}" if start == end else (
+            rf"\sigma_{{{start}}}=\dots=\sigma_{{{end}}}" if end > start + 1 else
+            rf"\sigma_{{{start}}}=\sigma_{{{end}}}")  # fmt: skip
+        texts.append(f"${names}$ is {_named(function)}{_constants(function)}")
+    return f"The activation {'; '.join(texts)}."
+
+
+def _named(function: Any) -> str:
+    return rf"$t\mapsto {function.latex}$"
+
+
+def _constants(function: Any) -> str:
+    """``, with $\\lambda_l=1$ and $\\beta_l=...$``; nothing where they are not finite."""
+    from theory.activation_errors import ActivationError  # noqa: PLC0415
+
+    shown = []
+    for symbol, order in ((r"\lambda_l", 1), (r"\beta_l", 2)):
+        try:
+            found = function.sup(order)
+        except ActivationError:
+            return ""
+        exact = _sympy(found.exact) if found.exact is not None else None
+        shown.append(f"${symbol}={exact}$" if exact else (
+            rf"${symbol}\le {decimal(found.upper)}$"))  # fmt: skip
+    return f", with {' and '.join(shown)}"
+
+
+def decimal(value: Fraction, digits: int = DIGITS) -> str:
+    """A rational as a decimal, rounded up."""
+    scale = 10**digits
+    whole, rest = divmod(-((-value.numerator * scale) // value.denominator), scale)
+    tail = str(rest).zfill(digits).rstrip("0")
+    return f"{whole}.{tail}" if tail else str(whole)
+
+
+# -- the order ------------------------------------------------------------------------------------
+
+
+def growth_to_latex(growth: Growth) -> str:
+    """An order of growth, such as ``m^{-1/2}R(\\log m)^{1/2}``."""
+    return " + ".join(sorted(map(_monomial, growth.monomials))) or "0"
+
+
+def _monomial(m: Monomial) -> str:
+    parts = [(name_to_latex(n), e) for n, e in m.widths]
+    parts += [("R", m.radius), (r"(\log m)", m.log)]
+    shown = [b.strip("()") if e == 1 and b.startswith("(") else b if e == 1 else f"{b}^{{{e}}}"
+             for b, e in parts if e]  # fmt: skip
+    return r"\,".join(shown) or "1"
+
+
+def order_sentences(theorem: Theorem) -> str:
+    """The order of the bound, what O means, and the orders it rests on with their marks."""
+    order = theorem.order
+    left = tex(theorem.statement.args[0])
+    meaning = prose(order.meaning.replace("sqrt(d)", "sqrt(m_0)"))
+    lines = [
+        rf"The right side of the theorem is $O\bigl({growth_to_latex(order.growth)}\bigr)$; "
+        f"so is ${left}$. {meaning}",
+    ]
+    if order.assumptions:
+        lines += [
+            "This rests on the following orders of measured quantities. Those marked "
+            r"$\dagger$ are assumed here, not proved:",
+            r"\begin{itemize}\setlength{\itemsep}{0pt}",
+            *_assumed(theorem, order.assumptions),
+            r"\end{itemize}",
+        ]
+    return "\n".join(lines)
+
+
+def _assumed(theorem: Theorem, assumptions: Sequence[OrderAssumption]) -> list[str]:
+    """The orders assumed, those that differ only in their layers joined."""
+    terms = _measured(theorem)
+    items: list[tuple[str, tuple[Any, ...], tuple[int, ...], tuple[Term, ...]]] = []
+    for a in assumptions:
+        term = terms.get(a.symbol)
+        if term is None:
+            continue
+        indices = tuple(t for t in term.args[1:] if type(t) is int) if term.head == "sym" else ()
+        also = (growth_to_latex(a.growth), a.why, a.proved)
+        items.append((term.args[0] if term.head == "sym" else a.symbol, also, indices, (term,)))
+    items.sort(key=lambda i: (i[0], i[2]))
+    return [_item(items, b) for b in bundle(items)]
+
+
+def _item(items: Sequence[Any], b: Any) -> str:
+    growth, why, proved = items[b.members[0]][1]
+    scope = range_of(b.rows)
+    where = f" for ${scope}$" if scope else ""
+    mark = "" if proved else r"$^{\dagger}$"
+    return rf"\item ${tex(b.forms[0])}=O\bigl({growth}\bigr)${where}{mark}: {_why(why)}"
+
+
+def _why(text: str) -> str:
+    """A reason, a work that it names cited."""
+    for r in references.REFERENCES.values():
+        for plain_name in r.plain:
+            if text.startswith(plain_name):
+                rest = text[len(plain_name) :]
+                return rf"{escaped(plain_name).replace('-', '--')}~\cite{{{r.key}}}{prose(rest)}"
+    return prose(text)
+
+
+def _measured(theorem: Theorem) -> dict[str, Term]:
+    """Symbols and norms of the bound and its definitions, by their plain names."""
+    found: dict[str, Term] = {}
+    for formula in (theorem.statement, *theorem.definitions):
+        for term in subterms(formula):
+            if term.head in ("sym", "norm"):
+                found.setdefault(plain(term), term)
+    return found
+
+
+__all__ = ["NoFormError", "generalise", "growth_to_latex", "network_sentences", "order_sentences"]
