@@ -45,16 +45,17 @@ def at_critical_points(
         period: a period of g, or None.
     """
     points = [c for c in _candidates(peak, period) if _plausible(c, program, order, peak)]
+    found = [next((c for c in points if _inside(c, piece)), None) for piece in peak.pieces]
+    if None in found or not all(piece.curved for piece in peak.pieces):
+        return None
     slope = sympy.diff(expr, T)
     value: sympy.Expr | None = None
-    for piece in peak.pieces:
-        point = next((c for c in points if _inside(c, piece)), None)
-        if point is None or not piece.curved or not _vanishes(_at(slope, point)):
+    for point, piece in zip(found, peak.pieces, strict=True):
+        if not _vanishes(_at(slope, point)):
             return None
         here = _at(expr, point)
         here = -here if constant(here) < 0 else here
-        if value is None:
-            value = here
+        value = here if value is None else value
         same = here == value or _vanishes(here - value)
         if not same or not _ends_are_lower(piece, point, program, order, constant(value)):
             return None

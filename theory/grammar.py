@@ -32,7 +32,7 @@ T: Final = sympy.Symbol("t", real=True)
 
 MAX_LENGTH: Final = 2000
 MAX_DEPTH: Final = 40
-MAX_DIGITS: Final = 40
+MAX_DIGITS: Final = 620  # any exact number that is read can be written and read back
 MAX_BITS: Final = 2000
 MAX_EXPONENT: Final = 100
 
@@ -266,7 +266,7 @@ class _Parser:
 
     def finite(self, value: sympy.Expr) -> sympy.Expr:
         bad = (sympy.zoo, sympy.oo, -sympy.oo, sympy.nan, sympy.I)
-        if value.has(*bad):
+        if value.has(*bad) or value.is_real is False:
             self.position -= 1
             self.fail(f"the value {value} is not a finite real number")
         return value

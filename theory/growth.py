@@ -29,6 +29,8 @@ __all__ = [
 ]
 
 Coefficient: TypeAlias = Any
+MAX_OPERATIONS: Final = 16
+"""An exact number made of more operations costs more than it is worth, and becomes a ball."""
 Growth: TypeAlias = tuple[tuple[Any, Any], ...]
 """Pairs (q, c) of the sum of c t^q in an exponent, q > 0 falling; c exact SymPy numbers."""
 
@@ -55,21 +57,28 @@ def compact(c: Any) -> Coefficient:
 
 
 def plus(a: Coefficient, b: Coefficient) -> Coefficient:
-    """The sum a + b, exact if both terms are."""
+    """The sum a + b, exact if both terms are exact and short."""
     if isinstance(a, fmpq) and isinstance(b, fmpq):
         return a + b
     if isinstance(a, arb) or isinstance(b, arb):
         return ball(a) + ball(b)
-    return compact(sympy.expand(symbolic(a) + symbolic(b)))
+    return _exactly(sympy.Add, symbolic(a), symbolic(b), flint.ctx.prec)
 
 
 def times(a: Coefficient, b: Coefficient) -> Coefficient:
-    """The product a b, exact if both factors are."""
+    """The product a b, exact if both factors are exact and short."""
     if isinstance(a, fmpq) and isinstance(b, fmpq):
         return a * b
     if isinstance(a, arb) or isinstance(b, arb):
         return ball(a) * ball(b)
-    return compact(sympy.expand(symbolic(a) * symbolic(b)))
+    return _exactly(sympy.Mul, symbolic(a), symbolic(b), flint.ctx.prec)
+
+
+@lru_cache(maxsize=4096)
+def _exactly(combine: Any, a: Any, b: Any, precision: int) -> Coefficient:
+    if sympy.count_ops(a) + sympy.count_ops(b) > MAX_OPERATIONS:
+        return constant(combine(a, b))
+    return compact(sympy.expand(combine(a, b)))
 
 
 def is_zero(c: Coefficient) -> bool:

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
 import tomllib
 from collections.abc import Callable
@@ -119,7 +120,7 @@ def from_toml(text: str) -> Network:
     try:
         document = tomllib.loads(text)
     except (ValueError, RecursionError) as error:
-        msg = f"not valid TOML: {error}"
+        msg = f"line {_invalid_line(text, error)}: not valid TOML: {error}"
         raise NetworkError(msg) from error
     try:
         return _network(document)
@@ -232,6 +233,15 @@ _READERS: Final[dict[str, Callable[[dict[str, Any]], Layer]]] = {
 }
 
 
+def _invalid_line(text: str, error: Exception) -> int:
+    """The line that a parser's message names, or else the first one that it cannot get past."""
+    named = re.search(r"at line (\d+)", str(error))
+    if named:
+        return int(named[1])
+    lines = text.rstrip().split("\n")
+    return min(_longest_valid(lines, 0, len(lines))[0] + 1, len(lines))
+
+
 def _line_of(text: str, error: NetworkError) -> int:
     """The line, counted from 1, on which the offending value ends (last line if there is none)."""
 
@@ -261,7 +271,7 @@ def _longest_valid(lines: list[str], low: int, high: int) -> tuple[int, dict[str
     for n in range(high, low, -1):
         try:
             return n, tomllib.loads("\n".join(lines[:n]))
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
     return low, {}
 

@@ -25,7 +25,7 @@ def period_of(expr: sympy.Expr) -> sympy.Expr | None:
     if T not in expr.free_symbols or not _collect_rates(expr, rates):
         return None
     first = min(rates, key=str)
-    ratios = [sympy.radsimp(rate / first) for rate in rates]
+    ratios = [sympy.expand(rate / first) for rate in rates]
     if not all(ratio.is_Rational for ratio in ratios):
         return None
     fractions = [Fraction(int(ratio.p), int(ratio.q)) for ratio in ratios]

@@ -25,7 +25,7 @@ from theory.activation_errors import (
     NotSmoothError,
     UnboundedDerivativeError,
 )
-from theory.balls import PRECISION, Program, constant, larger
+from theory.balls import PRECISION, Program, constant, interval, larger
 from theory.closed_forms import at_critical_points
 from theory.grammar import T
 from theory.growth import TailError, symbolic
@@ -115,7 +115,14 @@ class _Problem:
             if not _narrow(peak):
                 tails = self.nearer(tails, peak.lower)
                 peak = self.search(tails, 4 * QUICK)
-        return peak.lower, larger(peak.upper, tails.high), self.exact(peak, tails)
+        upper = larger(peak.upper, tails.high)
+        if not upper.is_finite():
+            msg = f"{CONSTANTS[self.order]} of {self.function.name} was not enclosed"
+            raise CertificationError(msg)
+        exact = self.exact(peak, tails)
+        # The enclosure does not rest on SymPy's simplifier: what disagrees with it is dropped.
+        agrees = exact is not None and interval(peak.lower, upper).overlaps(constant(exact))
+        return peak.lower, upper, exact if agrees else None
 
     def search(self, tails: _Tails, pieces: int) -> Peak:
         floor = constant(tails.limit()).lower()

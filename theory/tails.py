@@ -136,8 +136,7 @@ class Expansion:
         if isinstance(c, arb) and c.contains(0):
             msg = "the leading coefficient may vanish"
             raise TailError(msg)
-        inverse = 1 / c if isinstance(c, arb | fmpq) else sympy.radsimp(1 / c)
-        rho = self.new(*rest) * self.new((Monomial().times(monomial, MINUS_ONE), inverse))
+        rho = self.new(*rest) * self.new((Monomial().times(monomial, MINUS_ONE), 1 / c))
         values = rho.sum_of_bounds()
         if not values > -1:
             msg = "the leading term does not prevail from here on"
@@ -178,10 +177,7 @@ class Expansion:
     def power(self, r: Any) -> Expansion:
         """The power with a rational exponent."""
         if r.q == 1 and r >= 0:
-            product = self.new((ONE, fmpq(1)))
-            for _ in range(int(r.p)):
-                product = product * self
-            return product
+            return self._natural_power(int(r.p))
         monomial, c, rho, values = self.split()
         if r.q != 1 and not ball(c) > 0:
             msg = "a root of what may be negative"
@@ -193,6 +189,12 @@ class Expansion:
         last = ball(coefficients[ORDER]) * hull.exp()
         expanded = series(rho, [*coefficients[:ORDER], last])
         return expanded * self.new((Monomial().times(monomial, r), _coefficient_power(c, r)))
+
+    def _natural_power(self, n: int) -> Expansion:
+        if n <= 1:
+            return self if n == 1 else self.new((ONE, fmpq(1)))
+        half = self._natural_power(n // 2)
+        return half * half * self if n % 2 else half * half
 
     def log(self) -> Expansion:
         """The logarithm of a positive function."""
