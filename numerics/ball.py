@@ -3,20 +3,24 @@
 The norm is the Euclidean one over all trainable parameters, and balls are closed. Membership is
 kept in floating point: every point returned by `project` and `ball_search` has a computed
 `distance` of at most the radius, not one that exceeds it by rounding.
+
+All is computed with NumPy: sums and differences of arrays are not worth a compilation per shape.
 """
 
 from __future__ import annotations
 
 import math
+import operator
+from typing import Any, SupportsIndex
 
 import jax
-import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array
 
 from numerics.models import Model, Params, check_params
 from numerics.tolerances import gamma
 
-__all__ = ["BallError", "distance", "perturb", "project"]
+__all__ = ["BallError", "distance", "moved", "norm", "perturb", "project", "towards"]
 
 _STREAM = 0x62616C6C  # separates these directions from the draws of `instantiate` at the same seed
 
@@ -36,11 +40,14 @@ def distance(params: Params, params0: Params) -> float:
         The distance; its relative rounding error is below
         `numerics.tolerances.inner_product` of the number of parameters.
     """
-    return float(_norm(_step(params, params0)))
+    return norm(_step(params, params0))
 
 
 def perturb(
-    model: Model, radius: float | int, seed: int | Array = 0, params0: Params | None = None
+    model: Model,
+    radius: float | int,
+    seed: SupportsIndex = 0,
+    params0: Params | None = None,
 ) -> Params:
     """A random point on the sphere around a point of parameter space.
 
@@ -49,7 +56,7 @@ def perturb(
     Args:
         model: the network.
         radius: distance from the centre, finite, >= 0.
-        seed: an integer or a JAX key.
+        seed: an integer >= 0.
         params0: the centre; None means `model.params`.
 
     Returns:
@@ -62,13 +69,9 @@ def perturb(
     """
     params0 = check_params(model, params0)
     radius = check_radius(radius)
-    key = jax.random.key(seed) if isinstance(seed, int) else seed
-    leaves, structure = jax.tree.flatten(params0)
-    keys = jax.random.split(jax.random.fold_in(key, _STREAM), len(leaves))
-    direction = [
-        jax.random.normal(k, leaf.shape, leaf.dtype) for k, leaf in zip(keys, leaves, strict=True)
-    ]
-    return towards(params0, jax.tree.unflatten(structure, direction), radius)
+    rng = np.random.default_rng((_STREAM, operator.index(seed)))
+    direction = jax.tree.map(lambda leaf: rng.standard_normal(leaf.shape), params0)
+    return towards(params0, direction, radius)
 
 
 def project(params: Params, params0: Params, radius: float | int) -> Params:
@@ -99,7 +102,7 @@ def project(params: Params, params0: Params, radius: float | int) -> Params:
 
 def towards(params0: Params, direction: Params, radius: float) -> Params:
     """The point of the sphere in a direction from the centre; the centre if that is zero."""
-    size = float(_norm(direction))
+    size = norm(direction)
     if size == 0 or radius == 0:
         return params0
     return _inside(params0, direction, radius / size, radius)
@@ -117,12 +120,26 @@ def check_radius(radius: float | int) -> float:
     return float(radius)
 
 
+def norm(direction: Params) -> float:
+    """Euclidean norm of a direction, over all trainable parameters.
+
+    Args:
+        direction: of the structure of `Model.params`.
+    """
+    leaves = [np.asarray(leaf) for leaf in jax.tree.leaves(direction)]
+    # Scaled: the squares could overflow or underflow.
+    largest = float(max(np.max(np.abs(leaf), initial=0.0) for leaf in leaves))
+    if not (math.isfinite(largest) and largest > 0):
+        return largest
+    squares = (np.square(leaf / largest, dtype=np.float64) for leaf in leaves)
+    return largest * math.sqrt(sum(float(np.sum(square)) for square in squares))
+
+
 def _inside(params0: Params, step: Params, factor: float, radius: float) -> Params:
     """``params0 + factor * step``, the factor reduced until the computed distance fits."""
-    dtype = jax.tree.leaves(params0)[0].dtype
-    shrink = gamma(4, dtype)
+    shrink = gamma(4, jax.tree.leaves(params0)[0].dtype)
     while factor > 0:
-        point = _move(params0, step, factor)
+        point = moved(params0, step, factor)
         if distance(point, params0) <= radius:
             return point
         # Doubled each time: adding to the centre rounds too, by more than one step can undo if
@@ -132,20 +149,16 @@ def _inside(params0: Params, step: Params, factor: float, radius: float) -> Para
     return params0
 
 
-@jax.jit
+def moved(params: Params, step: Params, factor: float) -> Params:
+    """``params + factor * step``, in the precision of `params`."""
+
+    def leaf(p: Any, s: Any) -> Array:
+        # The sum is nobody else's: where the device is the CPU, JAX may use its memory.
+        total = np.asarray(p) + (factor * np.asarray(s)).astype(p.dtype, copy=False)
+        return jax.device_put(total, may_alias=True)
+
+    return jax.tree.map(leaf, params, step)
+
+
 def _step(params: Params, params0: Params) -> Params:
-    return jax.tree.map(jnp.subtract, params, params0)
-
-
-@jax.jit
-def _move(params0: Params, step: Params, factor: float) -> Params:
-    return jax.tree.map(lambda p, s: p + jnp.asarray(factor, p.dtype) * s, params0, step)
-
-
-@jax.jit
-def _norm(direction: Params) -> Array:
-    """Euclidean norm over all leaves, scaled against overflow and underflow of the squares."""
-    leaves = jax.tree.leaves(direction)
-    largest = jnp.max(jnp.stack([jnp.max(jnp.abs(leaf), initial=0) for leaf in leaves]))
-    scale = jnp.where((largest > 0) & jnp.isfinite(largest), largest, 1)
-    return scale * jnp.sqrt(sum(jnp.sum((leaf / scale) ** 2) for leaf in leaves))
+    return jax.tree.map(lambda p, q: np.asarray(p) - np.asarray(q), params, params0)

@@ -18,22 +18,28 @@ Source:
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import partial
+from typing import Any, TypeAlias
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from numerics.activations import derivatives
-from numerics.models import Activations, Model, Params, backward, check_input, check_params
+from numerics.activations import derivatives, host_derivatives
+from numerics.models import Activations, Model, Params, check_input, check_params
 from numerics.tolerances import Numbers
+from theory.activations import ActivationFunction
 
 __all__ = ["KernelChange", "kernel_change", "tangent_kernel"]
 
-Factors = list[tuple[Array, Array | None]]
-"""Pairs (alpha^(l-1)/sqrt(m_(l-1)), b^l) of shapes (n, m_(l-1)), (n, m_l); None stands for ones."""
+SMALL = 1 << 17  # parameters; below, NumPy is faster than compiling
+
+AnyArray: TypeAlias = Array | np.ndarray
+Factors: TypeAlias = list[tuple[AnyArray, AnyArray | None]]
+"""Pairs (alpha^(l-1)/sqrt(m_(l-1)), b^l) of shapes (m_(l-1), n), (m_l, n); None stands for ones."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,10 +82,12 @@ def tangent_kernel(
         ValueError: inputs or a parameter have the wrong shape.
     """
     params = check_params(model, params)
-    left = _inputs(model, X)
-    if Z is None:
-        return _square(params, model.readout, left, model.net.activations)
-    return _cross(params, model.readout, left, _inputs(model, Z), model.net.activations)
+    left, right = _inputs(model, X), None if Z is None else _inputs(model, Z)
+    activations = model.net.activations
+    if model.num_params <= SMALL:
+        params = jax.tree.map(np.asarray, params)
+        return jnp.asarray(_kernel(params, np.asarray(model.readout), left, right, activations))
+    return _compiled_kernel(params, model.readout, left, right, activations)
 
 
 def kernel_change(
@@ -114,48 +122,46 @@ def kernel_change(
     )
 
 
-def _inputs(model: Model, X: Numbers) -> Float[Array, "n d"]:
-    return jnp.atleast_2d(check_input(model, X))
+def _inputs(model: Model, X: Numbers) -> Float[np.ndarray, "n d"]:
+    return np.atleast_2d(np.asarray(check_input(model, X)))
 
 
-@partial(jax.jit, static_argnums=3)
-def _square(
-    params: Params, readout: Float[Array, " m_L"], X: Float[Array, "n d"], activations: Activations
-) -> Float[Array, "n n"]:
-    kernel = jnp.zeros((X.shape[0], X.shape[0]), X.dtype)
-    for alpha, back in _factors(params, readout, X, activations):
-        gram = alpha @ alpha.T
-        kernel += gram if back is None else gram * (back @ back.T)
-    return (kernel + kernel.T) / 2  # a matrix product need not be symmetric in its last bit
+def _kernel(
+    params: Params, readout: AnyArray, X: AnyArray, Z: AnyArray | None, activations: Activations
+) -> AnyArray:
+    left = _factors(params, readout, X, activations)
+    right = left if Z is None else _factors(params, readout, Z, activations)
+    kernel: Any = 0
+    for (alpha, back), (other, forth) in zip(left, right, strict=True):
+        gram = alpha.T @ other
+        kernel = kernel + (gram if back is None or forth is None else gram * (back.T @ forth))
+    # A matrix product need not be symmetric in its last bit.
+    return (kernel + kernel.T) / 2 if Z is None else kernel
 
 
-@partial(jax.jit, static_argnums=4)
-def _cross(
-    params: Params,
-    readout: Float[Array, " m_L"],
-    X: Float[Array, "n d"],
-    Z: Float[Array, "k d"],
-    activations: Activations,
-) -> Float[Array, "n k"]:
-    kernel = jnp.zeros((X.shape[0], Z.shape[0]), X.dtype)
-    lefts = _factors(params, readout, X, activations)
-    rights = _factors(params, readout, Z, activations)
-    for (alpha, back), (other, forth) in zip(lefts, rights, strict=True):
-        gram = alpha @ other.T
-        kernel += gram if back is None or forth is None else gram * (back @ forth.T)
-    return kernel
+_compiled_kernel = partial(jax.jit, static_argnums=4)(_kernel)
 
 
-def _factors(
-    params: Params, readout: Float[Array, " m_L"], X: Float[Array, "n d"], activations: Activations
-) -> Factors:
-    passes = jax.vmap(lambda x: backward(params, readout, x, activations))(X)
-    scaled = [alpha / alpha.shape[1] ** 0.5 for alpha in passes.alpha]
-    factors: Factors = []
-    for alpha, z, delta, activation in zip(
-        scaled[:-1], passes.z, passes.delta, activations, strict=True
-    ):
-        factors.append((alpha, derivatives(activation, z, 1)[1] * delta))
-    if "v" in params:
-        factors.append((scaled[-1], None))
-    return factors
+def _factors(params: Params, readout: AnyArray, X: AnyArray, activations: Activations) -> Factors:
+    """One pass forward and one back for all inputs, which are columns here."""
+    derive: Any = _host_slopes if isinstance(params["W"][0], np.ndarray) else derivatives
+    alphas, slopes = [X.T], []
+    for weight, activation in zip(params["W"], activations, strict=True):
+        value, slope = derive(activation, weight @ alphas[-1] / math.sqrt(weight.shape[1]), 1)
+        alphas.append(value)
+        slopes.append(slope)
+    v = params.get("v", readout)
+    delta = v[:, None] / math.sqrt(v.shape[0])
+    backs = []
+    for weight, slope in zip(reversed(params["W"]), reversed(slopes), strict=True):
+        backs.append(slope * delta)
+        delta = (backs[-1].T @ weight).T / math.sqrt(weight.shape[1])
+    scaled = [alpha / math.sqrt(alpha.shape[0]) for alpha in alphas]
+    trained = [(scaled[-1], None)] if "v" in params else []
+    return [*zip(scaled[:-1], reversed(backs), strict=True), *trained]
+
+
+def _host_slopes(
+    activation: ActivationFunction, z: Float[np.ndarray, "m n"], order: int
+) -> list[Float[np.ndarray, "m n"]]:
+    return [d.reshape(z.shape) for d in host_derivatives(activation, z.ravel(), order)]

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from functools import partial
+import math
 
-import jax
-import jax.numpy as jnp
-from jaxtyping import Array, Float
+import numpy as np
 
-from numerics.models import Activations, Model, Params, check_input, check_params, forward
+from numerics.activations import host_derivatives
+from numerics.models import Model, Params, Trace, check_params, trace
 from numerics.tolerances import Numbers
 
 __all__ = ["linearization_gap"]
@@ -37,21 +36,31 @@ def linearization_gap(
         ValueError: x or a parameter has the wrong shape.
     """
     theta, theta0 = check_params(model, params), check_params(model, params0)
-    point = check_input(model, x, batch=False)
-    return float(_gap(theta, theta0, model.readout, point, model.net.activations))
+    here = trace(model, x, theta0)
+    slope = _slope(model, here, theta, theta0)
+    return abs(float(trace(model, x, theta).f) - float(here.f) - slope)
 
 
-@partial(jax.jit, static_argnums=4)
-def _gap(
-    theta: Params,
-    theta0: Params,
-    readout: Float[Array, " m_L"],
-    x: Float[Array, " d"],
-    activations: Activations,
-) -> Float[Array, ""]:
-    def output(params: Params) -> Float[Array, ""]:
-        return forward(params, readout, x, activations)
+def _slope(model: Model, here: Trace, theta: Params, theta0: Params) -> float:
+    """``grad f(theta0) . (theta - theta0)`` from one pass at theta0, without the gradient.
 
-    step = jax.tree.map(jnp.subtract, theta, theta0)
-    start, slope = jax.jvp(output, (theta0,), (step,))
-    return jnp.abs(output(theta) - start - slope)
+    As df/dW^l = b^l (alpha^(l-1))^T / sqrt(m_(l-1)), layer l contributes
+    b^l . (W^l - W0^l) alpha^(l-1) / sqrt(m_(l-1)).
+    """
+    terms = []
+    for after, before, alpha, z, delta, activation in zip(
+        theta["W"],
+        theta0["W"],
+        here.alpha[:-1],
+        here.z,
+        here.delta,
+        model.net.activations,
+        strict=True,
+    ):
+        back = host_derivatives(activation, np.asarray(z), 1)[1] * np.asarray(delta)
+        image = (np.asarray(after) - np.asarray(before)) @ np.asarray(alpha)
+        terms.append(float(back @ image) / math.sqrt(alpha.size))
+    if model.trained_readout:
+        step = np.asarray(theta["v"]) - np.asarray(theta0["v"])
+        terms.append(float(step @ np.asarray(here.alpha[-1])) / math.sqrt(step.size))
+    return math.fsum(terms)
