@@ -199,13 +199,13 @@ def _derivative(expr: sympy.Expr, order: int) -> sympy.Expr:
 def _declared(bounds: Mapping[int, Any]) -> tuple[tuple[int, sympy.Rational], ...]:
     pairs: list[tuple[int, sympy.Rational]] = []
     for order, bound in sorted(bounds.items()):
-        value = sympy.nsimplify(bound) if isinstance(bound, int | Fraction) else bound
-        exact = isinstance(value, sympy.Rational) and not isinstance(bound, bool)
-        if not exact or value < 0:
+        rational = isinstance(bound, int | Fraction | sympy.Rational)
+        if not rational or isinstance(bound, bool) or bound < 0:
             msg = (
                 f"a declared bound is a rational number >= 0, such as Fraction(3, 2), not {bound!r}"
             )
             raise ActivationError(msg)
+        value = sympy.Rational(bound.numerator, bound.denominator)
         pairs.append((_checked_order(order, limit=MAX_ORDER), value))
     return tuple(pairs)
 

@@ -151,12 +151,23 @@ def _waves(a: Jet, start: tuple[Any, Any], sign: int) -> tuple[Jet, Jet]:
     return s, c
 
 
+def _sin_cos(x: Any) -> tuple[Any, Any]:
+    """Sine and cosine on a ball; by the ends, where they are monotone."""
+    sin, cos = x.sin(), x.cos()
+    if x.is_exact() or not x.is_finite():
+        return sin, cos
+    low, high = x.lower(), x.upper()
+    sharp_sin = sin if cos.contains(0) else interval(low.sin(), high.sin())
+    sharp_cos = cos if sin.contains(0) else interval(low.cos(), high.cos())
+    return sharp_sin, sharp_cos
+
+
 def _sin(a: Jet) -> Jet:
-    return _waves(a, (a[0].sin(), a[0].cos()), -1)[0]
+    return _waves(a, _sin_cos(a[0]), -1)[0]
 
 
 def _cos(a: Jet) -> Jet:
-    return _waves(a, (a[0].sin(), a[0].cos()), -1)[1]
+    return _waves(a, _sin_cos(a[0]), -1)[1]
 
 
 def _sinh(a: Jet) -> Jet:

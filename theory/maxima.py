@@ -26,6 +26,7 @@ __all__ = ["Peak", "Piece", "SingularError", "largest", "require_finite"]
 NEWTON_STEPS: Final = 60
 TOLERANCE: Final = arb(2) ** -60
 NEGLIGIBLE: Final = arb(2) ** -120
+MAX_PIECES: Final = 20_000
 SMALLEST: Final = fmpq(1, 2**40)
 
 
@@ -211,10 +212,13 @@ def require_finite(program: Program, order: int, edges: list[Any]) -> None:
         SingularError: naming a point near which that fails.
     """
     todo = list(itertools.pairwise(edges))
-    while todo:
+    for _ in range(MAX_PIECES):
+        if not todo:
+            return
         low, high = todo.pop()
         jet = program.jet(interval(low, high), order)
         if not all(c.is_finite() for c in jet):
             _require_long(low, high)
             middle = (low + high) / 2
             todo += [(low, middle), (middle, high)]
+    raise SingularError(float(arb(todo[-1][1])))

@@ -198,7 +198,7 @@ class _Problem:
                 value *= math.factorial(self.order)
                 if value.is_finite() and value.abs_lower() > best:
                     best = value.abs_lower()
-        return best * (1 + arb(2) ** -60)
+        return best * (1 + arb(2) ** -60) + arb(2) ** -100
 
     def exact(self, peak: Peak, tails: _Tails) -> sympy.Expr | None:
         """The supremum itself, if it is proved to be a limit or the value at a known point."""
