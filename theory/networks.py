@@ -82,36 +82,27 @@ def width(name: str) -> sympy.Symbol:
 
 def _checked_width(value: Any, *, layer: str, key: str) -> Width:
     """The width itself if it is a number >= 1 or a symbol made by ``width``."""
-    what = f"{layer} needs {'its dimension' if key == 'dim' else 'a width'}"
+    if isinstance(value, sympy.Symbol) and value == width(value.name):
+        return value
+    try:
+        number: int | None = operator.index(value)
+    except TypeError:
+        number = None
+    if number is not None and number >= 1 and not isinstance(value, bool):
+        return number
     need = "a whole number >= 1 or a symbol made by theory.width"
     if value is _MISSING or value is None:
-        msg = f"{what}: give {need}"
-        raise NetworkError(msg, key=key)
-    if isinstance(value, str):
-        hint = f"theory.width({value!r})" if _IDENTIFIER.fullmatch(value) else need
-        msg = f"{what}, and the text {value!r} is none: write {layer}({hint})"
-        raise NetworkError(msg, key=key)
-    if isinstance(value, sympy.Symbol):
-        if value == sympy.Symbol(value.name, integer=True, positive=True):
-            return value
-        msg = (
-            f"{what}, and the symbol {value.name} is not known to be a positive integer: "
-            f"make it by theory.width({value.name!r})"
-        )
-        raise NetworkError(msg, key=key)
-    try:
-        number = operator.index(value)
-    except TypeError:
-        number = 0
-        msg = f"{what}, and {value!r} ({type(value).__name__}) is none: give {need}"
-        raise NetworkError(msg, key=key) from None
-    if isinstance(value, bool):
-        msg = f"{what}, and {value!r} is a truth value: give {need}"
-        raise NetworkError(msg, key=key)
-    if number < 1:
-        msg = f"{what} of at least 1, not {number}"
-        raise NetworkError(msg, key=key)
-    return number
+        problem = f": give {need}"
+    elif isinstance(value, sympy.Symbol | str) and _IDENTIFIER.fullmatch(str(value)):
+        problem = f", and {value!r} is none: write {layer}(theory.width({str(value)!r}))"
+    elif isinstance(value, bool):
+        problem = f", and {value!r} is a truth value: give {need}"
+    elif number is not None:
+        problem = f" of at least 1, not {value}"
+    else:
+        problem = f", and {value!r} ({type(value).__name__}) is none: give {need}"
+    msg = f"{layer} needs {'its dimension' if key == 'dim' else 'a width'}{problem}"
+    raise NetworkError(msg, key=key)
 
 
 @dataclass(frozen=True, init=False, repr=False)

@@ -82,10 +82,11 @@ def test_width_refuses_odd_names(name):
         ("m", r"write Dense\(theory.width\('m'\)\)"),
         ("2m", "is none"),
         (2 * m, "is none"),
-        (sympy.Symbol("m"), r"make it by theory.width\('m'\)"),
+        (sympy.Symbol("m"), r"and m is none: write Dense\(theory.width\('m'\)\)"),
         (sympy.Rational(1, 2), "is none"),
         (float("nan"), "is none"),
         ([3], "is none"),
+        (np.ones(2), "is none"),
     ],
 )
 @pytest.mark.parametrize("layer", [Dense, Input])
