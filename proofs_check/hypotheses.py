@@ -248,9 +248,7 @@ def _circles(defined: dict[Term, Term]) -> list[str]:
     for symbol, value in defined.items():
         for used in _symbols(value):
             if used in defined and used not in before:
-                problems.append(
-                    f"{brief(symbol)} is defined by {brief(used)} before that is defined"
-                )
+                problems.append(f"{brief(symbol)} uses {brief(used)}, not defined before it")
         before.add(symbol)
     return problems
 
@@ -261,11 +259,16 @@ def _incoherent(defined: dict[Term, Term]) -> list[str]:
     Points are variables: E(theta) := 1 and E(theta_0) := 2 contradict each other at theta =
     theta_0.
     """
+    loose = {
+        (symbol.args[0], len(symbol.args))
+        for symbol in defined
+        if any(isinstance(a, Term) and a.sort == "index" for a in symbol.args)
+    }
     groups: dict[Any, list[Term]] = defaultdict(list)
     for symbol in defined:
+        name = (symbol.args[0], len(symbol.args))
         exact = tuple(a if type(a) in (int, str) else a.sort for a in symbol.args)
-        loose = any(isinstance(a, Term) and a.sort == "index" for a in symbol.args[1:])
-        groups[(symbol.args[0], len(symbol.args)) if loose else exact].append(symbol)
+        groups[name if name in loose else exact].append(symbol)
     problems: list[str] = []
     for symbols in groups.values():
         for left, right in combinations(symbols, 2):
