@@ -202,7 +202,7 @@ def _lanczos_norm(matrix: Float[np.ndarray, "m n"]) -> Enclosure:
     on_device = jax.device_put(matrix)
     pairs = ritz_pairs(
         lambda vector: np.asarray(_gram_product(on_device, vector)),
-        np.random.default_rng(order).standard_normal(order),
+        np.random.default_rng(order).standard_normal((order,)),
         steps=LANCZOS_STEPS,
         tolerance=LANCZOS_TOLERANCE,
     )

@@ -28,7 +28,7 @@ from jaxtyping import Array, Float
 from numerics.activations import host_derivatives
 from numerics.ball import check_radius, distance, moved, norm, perturb, project
 from numerics.curvature import curvature_gradient
-from numerics.hessian import SpectralNorm, hessian_norm
+from numerics.hessian import hessian_norm
 from numerics.krylov import RitzPairs, ritz_pairs
 from numerics.lowrank import coefficients, dimension, embed, multiply, normalize
 from numerics.models import (
@@ -40,6 +40,7 @@ from numerics.models import (
     device_trace,
     host_trace,
 )
+from numerics.spectral import SpectralNorm
 from numerics.tolerances import Numbers
 
 __all__ = ["BallSearch", "SearchStep", "ball_search"]
