@@ -26,7 +26,7 @@ from typing import Literal
 
 import numpy as np
 from jaxtyping import Float
-from scipy import stats
+from scipy.special import stdtrit
 
 from numerics.tolerances import Numbers
 
@@ -195,7 +195,7 @@ def _student(replicates: Float[np.ndarray, " n_seeds"], confidence: float) -> tu
     if n < 2:
         return mean, math.inf
     spread = float(np.std(replicates, ddof=1)) / math.sqrt(n)
-    return mean, float(stats.t.ppf((1 + confidence) / 2, df=n - 1)) * spread
+    return mean, float(stdtrit(n - 1, (1 + confidence) / 2)) * spread
 
 
 def _checked_widths(widths: Numbers, log_power: float | int) -> Float[np.ndarray, " n_widths"]:
