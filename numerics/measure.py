@@ -2,9 +2,9 @@
 
 The names are those of `theory.vocabulary`. Which side of the truth a number stands on:
 
-- ``s`` enters upper bounds, and one that is too large would let a bound pass falsely: it is the
-  exact norm up to rounding where a dense decomposition fits, and beyond that a Rayleigh quotient,
-  which cannot exceed the norm. `Measurement.enclosure` has the other side.
+- ``s`` and ``r`` enter upper bounds, and one that is too large would let a bound pass falsely: it
+  is the exact norm up to rounding where a dense decomposition fits, and beyond that a Rayleigh
+  quotient, which cannot exceed the norm. `Measurement.enclosure` has the other side.
 - ``lambda``, ``beta``: the exact supremum rounded to nearest where one is proved; otherwise the
   lower end of its certified enclosure; a bound the user declared is taken as declared; inf where
   the supremum is infinite.
@@ -124,8 +124,10 @@ def measure(
     Returns:
         ``("m", l)`` width, l = 0..L; ``("a", l)`` = |alpha^l|_2 / sqrt(m_l), l = 0..L;
         ``("s", l)`` = |W^l| / sqrt(m_(l-1)) (spectral); ``("g", l)`` = |delta^l|_2; ``("q", l)`` =
-        |delta^l|_inf; ``("lambda", l)``, ``("beta", l)`` = sup|sigma_l'|, sup|sigma_l''|, all
-        l = 1..L; ``"output"`` = f; ``"gradient_norm"`` = |grad f|_2; ``"kernel"`` =
+        |delta^l|_inf; ``("h", l)`` = |sigma'(z^l) delta^l|_2; ``("c", l)`` =
+        |sigma''(z^l) delta^l|_inf; ``("r", l)`` = |W^l diag(sigma'(z^(l-1)))| / sqrt(m_(l-1))
+        (spectral), l = 2..L; ``("lambda", l)``, ``("beta", l)`` = sup|sigma_l'|, sup|sigma_l''|,
+        all l = 1..L; ``"output"`` = f; ``"gradient_norm"`` = |grad f|_2; ``"kernel"`` =
         |grad f|_2^2; ``"hessian_norm"`` (spectral). Norms of derivatives are over all trainable
         parameters.
 
@@ -143,6 +145,7 @@ def measure(
         entries["s", layer] = norm.lower / scale
         enclosures["s", layer] = Enclosure(norm.lower / scale, norm.upper / scale)
     entries.update(_pass_statistics(passes))
+    _sloped_statistics(model, params, passes, entries, enclosures)
     for layer, activation in enumerate(model.net.activations, start=1):
         for order, name in ((1, "lambda"), (2, "beta")):
             try:
@@ -228,6 +231,30 @@ def _pass_statistics(passes: Trace) -> dict[Key, float]:
     for layer, delta in enumerate(passes.delta, start=1):
         found["q", layer] = float(np.max(np.abs(np.asarray(delta))))
     return found
+
+
+def _sloped_statistics(
+    model: Model,
+    params: Params,
+    passes: Trace,
+    entries: dict[Key, float],
+    enclosures: dict[Key, Enclosure],
+) -> None:
+    """Add r, h, c: the statistics in which each neuron keeps its own slope and curvature."""
+    below: np.ndarray | None = None
+    for layer, (z, delta, activation) in enumerate(
+        zip(passes.z, passes.delta, model.net.activations, strict=True), start=1
+    ):
+        _, slope, bend = host_derivatives(activation, np.asarray(z), 2)
+        signal = np.asarray(delta)
+        entries["h", layer] = _norm(slope * signal)
+        entries["c", layer] = float(np.max(np.abs(bend * signal)))
+        if below is not None:
+            norm = weight_norm(np.asarray(params["W"][layer - 1]) * below)
+            scale = math.sqrt(model.widths[layer - 1])
+            entries["r", layer] = norm.lower / scale
+            enclosures["r", layer] = Enclosure(norm.lower / scale, norm.upper / scale)
+        below = slope
 
 
 def _gradient_norm(model: Model, passes: Trace) -> float:
