@@ -87,10 +87,7 @@ class Expansion:
         rank = cmp_to_key(compare)
         kept.sort(key=lambda item: rank(item[0]), reverse=True)
         while len(kept) > MAX_TERMS:
-            small, c = kept.pop()
-            last, before = kept[-1]
-            ratio = interval(0, small.times(last, MINUS_ONE).bound(start))
-            kept[-1] = (last, ball(before) + ball(c) * ratio)
+            _fold_last(kept, start)
         return Expansion(start, tuple(kept))
 
     def new(self, *terms: tuple[Monomial, Coefficient]) -> Expansion:
@@ -248,6 +245,21 @@ class Expansion:
             raise TailError(msg)
         bell = Monomial(growth=((fmpq(2), sympy.Integer(-1)),))
         return self.new((bell, interval(0, 1)))
+
+
+def _fold_last(terms: list[tuple[Monomial, Coefficient]], start: Any) -> None:
+    """Bound the smallest term by the next one that it stays below from the start on."""
+    small, c = terms.pop()
+    for place in range(len(terms) - 1, -1, -1):
+        monomial, before = terms[place]
+        try:
+            ratio = small.times(monomial, MINUS_ONE).bound(start)
+        except TailError:
+            continue
+        terms[place] = (monomial, ball(before) + ball(c) * interval(0, ratio))
+        return
+    msg = "a small term is not small from here on"
+    raise TailError(msg)
 
 
 def _coefficient_power(c: Coefficient, r: Any) -> Coefficient:
