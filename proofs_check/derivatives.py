@@ -19,7 +19,6 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
-from numerics.activations import derivatives
 from numerics.models import Activations, Model, Params, backward, forward
 
 Vector = NDArray[np.float64]
@@ -177,9 +176,3 @@ def curved(
         return _pulled(t, readout, x, covector, arch)
 
     return jax.jvp(gradient, (jnp.asarray(theta),), (jnp.asarray(direction),))[1]
-
-
-@partial(jax.jit, static_argnames="function")
-def pointwise(z: Vector, function: object) -> tuple[jax.Array, ...]:
-    """sigma(z), sigma'(z), sigma''(z) and sigma'''(z), each of the shape of z."""
-    return derivatives(function, jnp.asarray(z), 3)  # type: ignore[arg-type]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from numerics.activations import host_derivatives
 from numerics.models import Model, Params, check_params
 from proofs_check import derivatives, norms, operators
 from proofs_check.derivatives import Architecture, Vector
@@ -86,7 +88,8 @@ class Environment:
 
     def __post_init__(self) -> None:
         """Read the definitions and name all points."""
-        self.memo: dict[Term, Any] = {}
+        self._memo: dict[Term, Any] = {}
+        self._schematic: dict[Term, Any] = {}
         self.meanings: dict[Term, Term] = {d.args[0]: d.args[1] for d in self.definitions}
         self._states: dict[tuple[str, str], State] = {}
         self._weights: dict[tuple[int, str], Operator] = {}
@@ -100,6 +103,23 @@ class Environment:
             self._readout = np.asarray(self.model.readout, dtype=np.float64)
         self.named = named
         self._thetas = {name: derivatives.flatten(params) for name, params in named.items()}
+
+    def binding(self, variables: Mapping[Term, Any]) -> Environment:
+        """The same environment with other values of the schematic variables.
+
+        What was measured of terms without such variables is shared.
+        """
+        other = copy.copy(self)
+        other.variables, other._schematic = dict(variables), {}
+        return other
+
+    def recall(self, term: Term) -> Any:
+        """What was measured of a term before, or None."""
+        return (self._schematic if _is_schematic(term) else self._memo).get(term)
+
+    def keep(self, term: Term, found: Any) -> None:
+        """Remember a measurement."""
+        (self._schematic if _is_schematic(term) else self._memo)[term] = found
 
     # -- the network ------------------------------------------------------------------------------
 
@@ -211,10 +231,9 @@ class Environment:
 
     def sizes(self, layer: int, z: Vector) -> tuple[float, float, float, float]:
         """``|sigma(z)|_2`` and the largest ``|sigma'|``, ``|sigma''|``, ``|sigma'''|`` there."""
-        found = derivatives.pointwise(z, self.activation(layer))
-        rest = (float(np.max(np.abs(np.asarray(d)), initial=0.0)) for d in found[1:])
-        slope, bend, twist = rest
-        return float(np.linalg.norm(np.asarray(found[0]))), slope, bend, twist
+        value, *rest = host_derivatives(self.activation(layer), z, 3)
+        slope, bend, twist = (float(np.max(np.abs(d), initial=0.0)) for d in rest)
+        return float(np.linalg.norm(value)), slope, bend, twist
 
     # -- spaces and variables ---------------------------------------------------------------------
 
@@ -248,6 +267,10 @@ class Environment:
         shape = (self.dimension(term.rows), self.dimension(term.cols))
         word = zlib.crc32(str(term).encode())
         return np.random.default_rng((self.seed, word)).standard_normal(shape)
+
+
+def _is_schematic(term: Term) -> bool:
+    return any(v.head == "var" for v in term.free)
 
 
 def _fixed(size: float, dim: int) -> Jet:

@@ -65,7 +65,7 @@ class Comparison:
     @property
     def holds(self) -> bool:
         """Whether the formula holds up to rounding; a side that is not a number holds nothing."""
-        return self.left == self.right or self.gap <= self.tolerance
+        return self.gap <= self.tolerance
 
     def __bool__(self) -> bool:
         """Whether it holds."""
@@ -114,9 +114,10 @@ def _grounded(term: Term, env: Environment) -> Term:
 
 
 def _formula(term: Term, env: Environment) -> Comparison | bool:
-    found: Comparison | bool | None = env.memo.get(term)
+    found: Comparison | bool | None = env.recall(term)
     if found is None:
-        env.memo[term] = found = _evaluated(term, env)
+        found = _evaluated(term, env)
+        env.keep(term, found)
     return found
 
 
@@ -133,13 +134,11 @@ def _evaluated(term: Term, env: Environment) -> Comparison | bool:
             return fact(term, env)
         case "range":
             return bool(args[1] <= args[0] <= args[2])
-        case "forall":
-            return _tightest(_formula(case, env) for case in _cases(term))
-    return _tightest(_formula(case, env) for case in _on_ball(term, env))
+    return _tightest(_formula(case, env) for case in cases(term, env))
 
 
 def _compared(relation: str, left: Measured, right: Measured) -> Comparison:
-    gap = left.value - right.value
+    gap = 0.0 if left.value == right.value else left.value - right.value  # also if both are inf
     if relation == "eq":
         gap = abs(gap)
     return Comparison(relation, left.value, right.value, gap, left.error + right.error)
@@ -163,7 +162,13 @@ def _compared_maps(left: Operator, right: Operator, seed: int) -> Comparison:
     return Comparison("eq", first, second, gap, (left.error + right.error) * spread)
 
 
-def _cases(term: Term) -> list[Term]:
+def cases(term: Term, env: Environment) -> list[Term]:
+    """The instances at which a ``forall`` or a ``ball`` is tried here.
+
+    For a ball: at its centre and at all points known to the environment within its radius.
+    """
+    if term.head == "ball":
+        return _on_ball(term, env)
     name, low, high, formula = term.args
     if type(low) is not int or type(high) is not int:
         msg = f"the limits of {term} have no value; give indices={{name: integer}}"
@@ -173,7 +178,6 @@ def _cases(term: Term) -> list[Term]:
 
 
 def _on_ball(term: Term, env: Environment) -> list[Term]:
-    """The statement at the centre and at the known points within the radius."""
     _, centre, radius, formula = term.args
     reach = real(radius, env)
     middle = env.theta(centre.args[0])
@@ -233,4 +237,4 @@ def _bounded(env: Environment, layer: int, order: int) -> bool:
     return True
 
 
-__all__ = ["Comparison", "Environment", "EvaluationError", "evaluate", "measure"]
+__all__ = ["Comparison", "Environment", "EvaluationError", "cases", "evaluate", "measure"]

@@ -16,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from numerics.activations import derivatives as activation_derivatives
+from numerics.activations import host_derivatives
 from numerics.models import backward
 from proofs_check import operators
 from proofs_check.derivatives import unflatten
@@ -201,7 +202,7 @@ def _pointwise_jet(term: Term, point: Term, ctx: Context) -> Jet:
     """Of sigma applied to a function."""
     index, order, inner = term.args
     moved = jet(inner, point, ctx)
-    z = jnp.asarray(ctx.operator(inner, ctx.env).form()[:, 0])
-    found = activation_derivatives(ctx.env.activation(index), z, order + 3)[order:]
-    rest = [float(np.max(np.abs(np.asarray(d)), initial=0.0)) for d in found[1:]]
-    return moved.pointwise((float(np.linalg.norm(np.asarray(found[0]))), rest[0], rest[1], rest[2]))
+    z = ctx.operator(inner, ctx.env).form()[:, 0]
+    found = host_derivatives(ctx.env.activation(index), z, order + 3)[order:]
+    slope, bend, twist = (float(np.max(np.abs(d), initial=0.0)) for d in found[1:])
+    return moved.pointwise((float(np.linalg.norm(found[0])), slope, bend, twist))

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from numerics.activations import host_derivatives
 from numerics.tolerances import ACTIVATION_ROUNDINGS, gamma
 from proofs_check import derivatives, functions, norms, operators
 from proofs_check.environment import Environment, EvaluationError, State
@@ -24,9 +25,7 @@ from proofs_check.rounding import (
     total,
 )
 from theory.terms import Term, substitute
-from theory.vocabulary import CENTRE, INPUT, READOUT, definition
-
-STATISTICS = ("s", "a", "g", "q")
+from theory.vocabulary import CENTRE, INPUT, READOUT, STATISTICS, definition
 
 
 def real(term: Term, env: Environment) -> Measured:
@@ -35,9 +34,10 @@ def real(term: Term, env: Environment) -> Measured:
     Raises:
         EvaluationError: a symbol in it has no value.
     """
-    found: Measured | None = env.memo.get(term)
+    found: Measured | None = env.recall(term)
     if found is None:
-        env.memo[term] = found = _real(term, env)
+        found = _real(term, env)
+        env.keep(term, found)
     return found
 
 
@@ -47,9 +47,10 @@ def operator(term: Term, env: Environment) -> Operator:
     Raises:
         EvaluationError: a symbol in it has no value.
     """
-    found: Operator | None = env.memo.get(term)
+    found: Operator | None = env.recall(term)
     if found is None:
-        env.memo[term] = found = _operator(term, env)
+        found = _operator(term, env)
+        env.keep(term, found)
     return found
 
 
@@ -245,7 +246,7 @@ def _activation(term: Term, env: Environment) -> Operator:
     index, order, inner = term.args
     vector = operator(inner, env)
     z = vector.form()[:, 0]
-    found = [np.asarray(d) for d in derivatives.pointwise(z, env.activation(index))]
+    found = host_derivatives(env.activation(index), z, 3)
     steep = float(np.max(np.abs(found[order + 1]), initial=0.0))
     spent = float(np.linalg.norm(found[order])) + float(np.linalg.norm(found[order + 1] * z))
     error = steep * vector.error + gamma(ACTIVATION_ROUNDINGS) * spent

@@ -189,8 +189,9 @@ def tensor_norm(op: Operator, left: int, right: int) -> Measured:
     if len(slices) > ENUMERATED_SIGNS:
         low, high = ascend(slices), tensor_norm_upper(slices)
         return Measured((low + high) / 2, spread + max(high - low, 0.0) / 2)
-    signs = np.array(list(itertools.product((1.0, -1.0), repeat=len(slices) - 1)))
-    sums = slices[0] + np.tensordot(signs.reshape(-1, len(slices) - 1), slices[1:], 1)
+    rest = len(slices) - 1
+    signs = np.array(list(itertools.product((1.0, -1.0), repeat=rest))).reshape(2**rest, rest)
+    sums = slices[0] + np.tensordot(signs, slices[1:], 1)
     value = float(np.max(np.linalg.norm(sums, 2, axis=(1, 2))))
     loss = spectrum(max(left, right)).relative + gamma(len(slices))
     return Measured(value, spread + loss * math.sqrt(len(slices)) * op.size)

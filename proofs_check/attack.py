@@ -1,0 +1,335 @@
+"""The attack on the trusted lemmas: instances of each, measured, in search of one that is false.
+
+A lemma is believed without a proof in the kernel, so it has to survive this: its schema is filled
+with adversarial matrices and numbers, or with small networks, and where the premises hold the
+conclusion must.  The same attack catches schemas that are false by a factor, a sign or a term.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import product
+from typing import Any
+
+import numpy as np
+
+from proofs_check import adversaries
+from proofs_check.adversaries import NETWORKS, Place, Random
+from proofs_check.derivatives import Architecture
+from proofs_check.environment import Environment
+from proofs_check.evaluate import Comparison, cases, evaluate, measure
+from theory.lemmas import INDEX, INPUT_X, POINT_P, Schema, V, schema
+from theory.terms import Arg, Term, dot, plus, substitute, subterms
+from theory.vocabulary import READOUT, activation, preactivation, weights
+
+Parameters = tuple[int | str, ...]
+Family = Callable[..., Schema]
+SEEDS = range(8)
+MATRIX_TRIALS = 24  # for each seed and each choice of a family's parameters
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One instance of a lemma whose premises hold, measured.
+
+    Attributes:
+        parameters: the parameters of the family.
+        words: how the instance was chosen.
+        result: the conclusion's two sides.
+    """
+
+    parameters: Parameters
+    words: str
+    result: Comparison
+
+
+@dataclass(frozen=True)
+class AttackReport:
+    """What an attack found.
+
+    Attributes:
+        name: the lemma.
+        trials: instances whose premises held.
+        vacuous: instances whose premises did not.
+        undecided: trials in which rounding could account for all of both sides, not both zero.
+        violations: instances whose conclusion is false.
+        tightest: the instance with the least relative slack (for an equation: the largest relative
+            deviation).
+    """
+
+    name: str
+    trials: int
+    vacuous: int
+    undecided: int
+    violations: tuple[Trial, ...]
+    tightest: Trial | None
+
+    @property
+    def smallest_slack(self) -> float:
+        """The least relative slack found; inf when there was no trial."""
+        return self.tightest.result.relative_slack if self.tightest else float("inf")
+
+
+class UncoveredLemmaError(KeyError):
+    """No plan says how to attack a lemma."""
+
+
+def attack(name: str, seeds: Iterable[int] = SEEDS, family: Family | None = None) -> AttackReport:
+    """Search for a false instance of a lemma.
+
+    Args:
+        name: a lemma of :data:`theory.lemmas.LEMMAS`.
+        seeds: of the random choices; the same seeds give the same trials.
+        family: another schema with the same parameters, to be attacked in its place.
+
+    Returns:
+        What was found.
+
+    Raises:
+        UncoveredLemmaError: there is no plan for that lemma.
+    """
+    plan = PLANS.get(name)
+    if plan is None:
+        msg = f"no plan says how to attack the lemma {name!r}; add one to PLANS"
+        raise UncoveredLemmaError(msg)
+    trials: list[Trial] = []
+    vacuous = 0
+    for parameters, words, instance, env in plan(family or _trusted(name), seeds):
+        if not all(evaluate(p, env) for p in instance.premises):
+            vacuous += 1
+            continue
+        result = evaluate(instance.conclusion, env)
+        if not isinstance(result, Comparison):
+            msg = f"the conclusion of {name} is no relation between two sides: {result!r}"
+            raise TypeError(msg)
+        trials.append(Trial(parameters, words, result))
+    false = tuple(t for t in trials if not t.result.holds)
+    tightest = min(trials, key=lambda t: t.result.relative_slack, default=None)
+    undecided = sum(_is_undecided(t.result) for t in trials)
+    return AttackReport(name, len(trials), vacuous, undecided, false, tightest)
+
+
+def _is_undecided(result: Comparison) -> bool:
+    size = max(result.left, result.right)
+    return size != 0 and not result.tolerance <= size
+
+
+def _trusted(name: str) -> Family:
+    return lambda *parameters: schema(name, parameters)
+
+
+Instance = tuple[Parameters, str, Schema, Environment]
+Plan = Callable[[Family, Iterable[int]], Iterator[Instance]]
+
+
+# -- lemmas about matrices and numbers ------------------------------------------------------------
+
+
+def matrices(*choices: Parameters) -> Plan:
+    """A plan that fills a schema with matrices and numbers."""
+
+    def plan(family: Family, seeds: Iterable[int]) -> Iterator[Instance]:
+        for seed, parameters, trial in product(seeds, choices, range(MATRIX_TRIALS)):
+            instance = family(*parameters)
+            random = _random(seed, parameters, trial)
+            words, env = filled(instance, Environment(), random, trial)
+            yield parameters, f"{words}, seed {seed}, trial {trial}", instance, env
+
+    return plan
+
+
+def _random(seed: int, parameters: Parameters, trial: int) -> Random:
+    return np.random.default_rng((seed, trial, zlib.crc32(str(parameters).encode())))
+
+
+def filled(
+    instance: Schema, env: Environment, random: Random, trial: int
+) -> tuple[str, Environment]:
+    """Values for all schematic variables of an instance, chosen so that its premises can hold.
+
+    Every other trial draws each matrix from a family of its own, the rest all from one.
+    """
+    formulas = (*instance.premises, instance.conclusion)
+    free = sorted({v for f in formulas for v in f.free if v.head == "var"}, key=str)
+    values: dict[Term, Any] = {
+        v: int(random.choice(adversaries.DIMENSIONS)) for v in free if v.sort == "space"
+    }
+    measured = env.binding(values)
+    families = adversaries.FAMILIES
+    words = []
+    for variable in (v for v in free if v.sort == "op"):
+        own = int(random.integers(len(families)))
+        family = families[own if trial % 2 else trial // 2 % len(families)]
+        shape = (measured.dimension(variable.rows), measured.dimension(variable.cols))
+        values[variable] = family(random, *shape)
+        words.append(f"{variable.args[0]} {shape} {family.__name__}")
+    for variable in (v for v in free if v.sort == "real"):
+        values[variable] = adversaries.number(random)
+    _satisfy(instance.premises, values, env, random)
+    return ", ".join(words), env.binding(values)
+
+
+def _satisfy(
+    premises: tuple[Term, ...], values: dict[Term, Any], env: Environment, random: Random
+) -> None:
+    """Enlarge the numbers that premises bound from above, half of the time no more than needed."""
+    inequalities = [p for p in premises if p.head == "le" and p.args[1].head == "var"]
+    statements = [p for p in premises if p.head == "ball" and p.args[3].args[1].head == "var"]
+    for variable in {p.args[1] for p in inequalities}:
+        spare = random.choice([0.0, random.exponential()])
+        needs = [
+            measure(p.args[0], env.binding(values)).value
+            for p in inequalities
+            if p.args[1] is variable
+        ]
+        values[variable] = max(needs) * (1 + spare)
+    for statement in statements:
+        bound = env.binding(values)
+        found = [measure(case.args[0], bound).value for case in cases(statement, bound)]
+        values[statement.args[3].args[1]] = max(found)
+
+
+# -- lemmas about networks ------------------------------------------------------------------------
+
+Choices = Callable[[Architecture], Iterable[Parameters]]
+COMPOSED = ((3, 0),)  # network and seed where functions that are no layer are differentiated too
+
+
+def _readout(arch: Architecture) -> str:
+    return "trained" if arch.trained else "fixed"
+
+
+def _blocks(arch: Architecture) -> list[int | str]:
+    return [*range(1, arch.depth + 1), *([READOUT] if arch.trained else [])]
+
+
+def _plain(arch: Architecture) -> list[Parameters]:
+    return [()]
+
+
+def _of_readout(arch: Architecture) -> list[Parameters]:
+    return [(_readout(arch),)]
+
+
+def _of_blocks(count: int) -> Choices:
+    """Depth, readout, and that many parameter blocks."""
+
+    def choices(arch: Architecture) -> list[Parameters]:
+        shape = (arch.depth, _readout(arch))
+        return [(*shape, *which) for which in product(_blocks(arch), repeat=count)]
+
+    return choices
+
+
+def _of_single_block(arch: Architecture) -> list[Parameters]:
+    return [(1, "fixed")] if len(_blocks(arch)) == 1 else []
+
+
+def networks(choices: Choices = _plain, trials: int = 1) -> Plan:
+    """A plan that reads a schema on small networks, at every layer."""
+
+    def plan(family: Family, seeds: Iterable[int]) -> Iterator[Instance]:
+        for which, seed in product(range(len(NETWORKS)), seeds):
+            place = adversaries.place(which, seed)
+            env = environment(place)
+            for parameters in choices(env.arch):
+                for layer, instance in _on_layers(family(*parameters), place, (which, seed)):
+                    for trial in range(trials):
+                        random = _random(seed, parameters, trial)
+                        words, filled_env = filled(instance, env, random, trial + 2 * seed)
+                        words = f"layer {layer}, {words}; {place.words}, trial {trial}"
+                        yield parameters, words, instance, filled_env
+
+    return plan
+
+
+@lru_cache(maxsize=256)
+def environment(place: Place) -> Environment:
+    """The points p (far) and q (near), the input u, and the segment between p and q."""
+    return Environment(
+        place.model,
+        points={"p": place.there, "q": place.here},
+        inputs={"u": place.x},
+        ball_points=place.between,
+    )
+
+
+def _on_layers(pattern: Schema, place: Place, key: tuple[int, int]) -> Iterator[tuple[int, Schema]]:
+    """The schema at each layer, with functions of the parameters for what it differentiates."""
+    depth = environment(place).arch.depth
+    formulas = (*pattern.premises, pattern.conclusion)
+    everywhere = any(INDEX in f.free for f in formulas)
+    for layer in range(1, depth + 1) if everywhere else (depth,):
+        for mapping in _functions(formulas, layer, depth, key in COMPOSED):
+            full = {**mapping, **({INDEX: layer} if everywhere else {})}
+            yield (
+                layer,
+                Schema(
+                    tuple(substitute(f, full) for f in pattern.premises),
+                    substitute(pattern.conclusion, full),
+                ),
+            )
+
+
+def _functions(
+    formulas: tuple[Term, ...], layer: int, depth: int, composed: bool
+) -> list[Mapping[Term, Arg]]:
+    """Layers of the network, or more than that, for the variable that is differentiated."""
+    parts = [t for f in formulas for t in subterms(f)]
+    if not any(t.head in ("jac", "hess") and V in t.args[-2].free for t in parts):
+        return [{}]
+    here = (POINT_P, INPUT_X)
+    found = [preactivation(layer, *here)]
+    if composed and layer == depth:
+        below = activation(layer - 1, *here)
+        found += [preactivation(1, *here), plus(below, below), dot(weights(layer, POINT_P), below)]
+    return [{V: f, V.rows: f.rows} for f in found]
+
+
+PLANS: Mapping[str, Plan] = {
+    "triangle": matrices(*product((2, 3, 5), ("2", "inf", "1"))),
+    "product": matrices((2,), (3,), (5,)),
+    "homogeneity": matrices(("2",), ("inf",), ("1",)),
+    "negation": matrices(("2",), ("inf",), ("1",)),
+    "transpose": matrices(()),
+    "gram": matrices(()),
+    "identity": matrices(()),
+    "zero": matrices(()),
+    "kronecker": matrices(()),
+    "mixed_product": matrices(()),
+    "diagonal": matrices(()),
+    "diagonal_max": matrices(()),
+    "diagonal_two": matrices(()),
+    "hoelder": matrices(()),
+    "max_at_most_two": matrices(()),
+    "tensor_norm": matrices(()),
+    "contraction": matrices(()),
+    "entrywise": matrices((1,), (2,), (4,)),
+    "min_intro": matrices(()),
+    "coordinates": networks(_of_blocks(2)),
+    "block_norm": networks(_of_blocks(0), trials=9),
+    "isometry": networks(_of_single_block, trials=9),
+    "block_distance": networks(_of_blocks(1)),
+    "preactivation": networks(),
+    "activation": networks(),
+    "input": networks(),
+    "signal_top": networks(_of_readout),
+    "signal_below": networks(),
+    "jacobian_dense": networks(),
+    "jacobian_pointwise": networks(),
+    "jacobian_input": networks(),
+    "jacobian_readout": networks(_of_readout),
+    "hessian_dense": networks(),
+    "hessian_pointwise": networks(),
+    "hessian_input": networks(),
+    "hessian_readout": networks(_of_readout),
+    "slope_bound": networks(trials=9),
+    "curvature_bound": networks(trials=9),
+    "mean_value": networks(lambda _: [(0,), (1,)], trials=9),
+    "gradient_mean_value": networks(),
+    "taylor": networks(),
+}
+"""How each lemma is attacked."""

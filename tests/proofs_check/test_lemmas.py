@@ -1,0 +1,232 @@
+"""Every trusted lemma survives the attack, and false ones like it do not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+
+import pytest
+
+from proofs_check.attack import PLANS, AttackReport, UncoveredLemmaError, attack
+from theory.lemmas import LEMMAS, Schema, schema
+from theory.terms import (
+    PARAMS,
+    Term,
+    add,
+    eq,
+    le,
+    make,
+    minus,
+    mul,
+    norm,
+    plus,
+    rat,
+    root,
+)
+from theory.vocabulary import curvature, width
+
+SEEDS = range(4)
+REPORTS: dict[str, AttackReport] = {}
+
+# What is zero by definition stays true when it is scaled.
+NOTHING = {"zero", "jacobian_input", "hessian_input"}
+
+
+def report(name: str) -> AttackReport:
+    if name not in REPORTS:
+        REPORTS[name] = attack(name, SEEDS)
+    return REPORTS[name]
+
+
+def test_every_lemma_is_attacked() -> None:
+    missing = set(LEMMAS) - set(PLANS)
+    assert not missing, f"say in proofs_check.attack.PLANS how to attack {', '.join(missing)}"
+    assert not set(PLANS) - set(LEMMAS)
+
+
+@pytest.mark.parametrize("name", LEMMAS)
+def test_no_instance_of_a_lemma_is_false(name: str) -> None:
+    found = report(name)
+    assert not found.violations, found.violations[0]
+    assert found.trials >= 20
+    assert found.undecided <= found.trials // 4, "rounding hides what the attack could see"
+
+
+@pytest.mark.parametrize("name", LEMMAS)
+def test_every_lemma_is_tried_where_it_is_an_equality(name: str) -> None:
+    assert abs(report(name).smallest_slack) < 1e-6
+
+
+@pytest.mark.parametrize("name", [n for n in LEMMAS if n not in NOTHING])
+def test_no_lemma_survives_with_a_right_side_one_percent_smaller(name: str) -> None:
+    def sharpened(*parameters: int | str) -> Schema:
+        true = schema(name, parameters)
+        left, right = true.conclusion.args
+        factor = rat(99, 100)
+        smaller = mul(factor, right) if right.sort == "real" else make("scale", factor, right)
+        return Schema(true.premises, make(true.conclusion.head, left, smaller))
+
+    assert attack(name, SEEDS, sharpened).violations
+
+
+# -- false lemmas ---------------------------------------------------------------------------------
+
+Change = Callable[[Schema], Schema]
+FALSE: list[tuple[str, str, Change]] = []
+
+
+def false(name: str, how: str) -> Callable[[Change], None]:
+    return lambda change: FALSE.append((name, how, change))
+
+
+def conclusion(change: Callable[[Term, Term], Term]) -> Change:
+    """Change the two sides, keep the premises."""
+    return lambda true: Schema(true.premises, change(*true.conclusion.args))
+
+
+def replaced(term: Term, old: Term, new: Term) -> Term:
+    """The term with a part replaced wherever it occurs."""
+    if term is old:
+        return new
+    return make(
+        term.head, *(replaced(a, old, new) if isinstance(a, Term) else a for a in term.args)
+    )
+
+
+false("triangle", "turned round")(conclusion(lambda x, y: le(y, x)))
+false("product", "a factor lost")(
+    conclusion(lambda x, y: le(x, y.args[0] if len(y.args) == 2 else mul(*y.args[:-1])))
+)
+false("product", "turned round")(conclusion(lambda x, y: le(y, x)))
+false("homogeneity", "the factor squared")(
+    conclusion(lambda x, y: eq(x, mul(y.args[0], y.args[0], y.args[1])))
+)
+false("negation", "zero")(conclusion(lambda x, y: eq(x, rat(0))))
+false("gram", "not squared")(conclusion(lambda x, y: eq(x, y.args[0])))
+false("transpose", "squared")(conclusion(lambda x, y: eq(mul(x, x), y)))
+false("zero", "is one")(conclusion(lambda x, y: eq(x, rat(1))))
+false("kronecker", "a sum")(conclusion(lambda x, y: eq(x, add(*y.args))))
+false("diagonal", "of the Euclidean norm")(conclusion(lambda x, y: eq(x, norm(y.args[1]))))
+false("diagonal_two", "both maximum norms")(
+    conclusion(lambda x, y: le(x, mul(norm(y.args[0].args[1], "inf"), y.args[1])))
+)
+false("diagonal_max", "by the smaller factor alone")(conclusion(lambda x, y: le(x, y.args[0])))
+false("hoelder", "both maximum norms")(
+    conclusion(lambda x, y: le(x, mul(y.args[0], norm(y.args[1].args[1], "inf"))))
+)
+false("max_at_most_two", "turned round")(conclusion(lambda x, y: le(y, x)))
+false("tensor_norm", "half as large")(conclusion(lambda x, y: le(x, mul(rat(1, 2), *y.args))))
+false("entrywise", "without its premises")(lambda true: Schema((), true.conclusion))
+false("min_intro", "without its second premise")(
+    lambda true: Schema(true.premises[:1], true.conclusion)
+)
+false("block_norm", "a largest block instead")(
+    conclusion(lambda x, y: le(x, make("max", rat(0), *y.args[1:])))
+)
+false("block_distance", "half as far")(conclusion(lambda x, y: le(x, mul(rat(1, 2), y))))
+false("preactivation", "without its normalisation")(conclusion(lambda x, y: eq(x, y.args[1])))
+false("activation", "sigma' for sigma")(
+    conclusion(lambda x, y: eq(x, make("act", y.args[0], 1, y.args[2])))
+)
+false("signal_top", "without its normalisation")(conclusion(lambda x, y: eq(x, y.args[1])))
+false("signal_below", "without slopes")(
+    conclusion(
+        lambda x, y: eq(
+            x, make("scale", y.args[0], make("dot", y.args[1].args[0], y.args[1].args[2]))
+        )
+    )
+)
+false("jacobian_dense", "own weights alone")(
+    conclusion(lambda x, y: eq(x, make("scale", y.args[0], y.args[1].args[0])))
+)
+false("jacobian_dense", "the width above")(
+    conclusion(
+        lambda x, y: eq(x, make("scale", make("pow", width(_layer(x)), Fraction(-1, 2)), y.args[1]))
+    )
+)
+false("jacobian_pointwise", "sigma for sigma'")(
+    conclusion(
+        lambda x, y: eq(
+            x,
+            make(
+                "dot",
+                make("diag", make("act", *x.args[0].args[:1], 0, x.args[0].args[2])),
+                y.args[1],
+            ),
+        )
+    )
+)
+false("jacobian_readout", "without its normalisation")(conclusion(lambda x, y: eq(x, y.args[1])))
+false("hessian_dense", "without the transposed cross term")(
+    conclusion(lambda x, y: eq(x, make("scale", y.args[0], plus(*y.args[1].args[:2]))))
+)
+false("hessian_dense", "a cross term with the wrong sign")(
+    conclusion(
+        lambda x, y: eq(
+            x,
+            make(
+                "scale",
+                y.args[0],
+                plus(y.args[1].args[0], make("neg", y.args[1].args[1]), y.args[1].args[2]),
+            ),
+        )
+    )
+)
+false("hessian_pointwise", "without the curvature of what is inside")(
+    conclusion(lambda x, y: eq(x, y.args[0]))
+)
+false("hessian_pointwise", "sigma' for sigma''")(conclusion(lambda x, y: eq(x, _lower_order(y))))
+false("hessian_readout", "without cross terms, readout trained")(
+    conclusion(lambda x, y: eq(x, make("scale", y.args[0], _first(y.args[1]))))
+)
+false("hessian_input", "is the identity")(conclusion(lambda x, y: eq(x, make("id", PARAMS))))
+false("jacobian_input", "has norm one")(conclusion(lambda x, y: eq(norm(x), rat(1))))
+false("slope_bound", "by the other constant")(conclusion(lambda x, y: le(x, curvature(y.args[1]))))
+false("curvature_bound", "half the constant")(conclusion(lambda x, y: le(x, mul(rat(1, 2), y))))
+false("mean_value", "half the constant")(conclusion(lambda x, y: le(x, mul(rat(1, 2), y))))
+false("gradient_mean_value", "the distance under a root")(
+    conclusion(lambda x, y: le(x, mul(y.args[0], y.args[1], y.args[1])))
+)
+false("taylor", "a third for a half")(conclusion(lambda x, y: le(x, mul(rat(1, 3), *y.args[1:]))))
+false("taylor", "without the premise on the ball")(
+    lambda true: Schema((true.premises[0], true.premises[2]), true.conclusion)
+)
+false("isometry", "is half as large")(conclusion(lambda x, y: eq(mul(rat(2), x), y)))
+false("contraction", "with the wrong sign")(conclusion(lambda x, y: eq(make("neg", x), y)))
+false("mixed_product", "difference and sum")(conclusion(lambda x, y: eq(minus(x, y), plus(x, y))))
+false("coordinates", "half")(conclusion(lambda x, y: eq(plus(x, x), y)))
+false("input", "moves")(conclusion(lambda x, y: eq(x, make("neg", y))))
+false("identity", "less than one")(conclusion(lambda x, y: le(x, root(rat(1, 2)))))
+
+
+def _layer(jacobian: Term) -> object:
+    return jacobian.rows.args[0]
+
+
+def _first(terms: Term) -> Term:
+    return terms.args[0] if terms.head == "plus" else make("neg", terms)
+
+
+def _lower_order(right: Term) -> Term:
+    bend = right.args[0].args[1].args[0].args[0].args[0]
+    return replaced(right, bend, make("act", bend.args[0], 1, bend.args[2]))
+
+
+def test_every_lemma_has_a_false_neighbour() -> None:
+    assert set(LEMMAS) == {name for name, _, _ in FALSE}
+
+
+@pytest.mark.parametrize(("name", "how", "change"), FALSE, ids=[f"{n}, {h}" for n, h, _ in FALSE])
+def test_a_false_lemma_is_caught(name: str, how: str, change: Change) -> None:
+    found = attack(name, SEEDS, lambda *parameters: change(schema(name, parameters)))
+    assert found.violations, f"nobody noticed {name}, {how}: {found}"
+
+
+def test_a_lemma_without_a_plan_is_named() -> None:
+    with pytest.raises(UncoveredLemmaError, match="no plan says how to attack the lemma 'riemann'"):
+        attack("riemann")
+
+
+def test_the_same_seeds_give_the_same_attack() -> None:
+    again = attack("product", SEEDS)
+    assert again.tightest == report("product").tightest
