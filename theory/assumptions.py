@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -112,6 +113,11 @@ def _layers(formulas: tuple[Term, ...]) -> str:
 def _describe(key: tuple[str, ...], formulas: tuple[Term, ...]) -> Assumption:
     name = key[0]
     first = formulas[0]
+    if name in ("dense", "pointwise", "smooth") and isinstance(first.args[1], Term):
+        text, latex = (_at(t, first.args[1]) for t in _FACTS[name])
+        return Assumption(name, text, latex, formulas)
+    if name == "forall" and first.args[3].head == "fact" and first.args[0] == "l":
+        return _for_all(first, formulas)
     if name in ("dense", "pointwise", "smooth"):
         where = _layers(formulas)
         text, latex = _FACTS[name]
@@ -126,6 +132,28 @@ def _describe(key: tuple[str, ...], formulas: tuple[Term, ...]) -> Assumption:
     if name in _FACTS:
         return Assumption(name, *_FACTS[name], formulas)
     return _other(first, formulas)
+
+
+def _at(text: str, index: Term) -> str:
+    """A text about layer l for another symbolic layer, such as l+1."""
+    name, offset = index.args
+    own, below = (f"{name}{o:+d}" if o else name for o in (offset, offset - 1))
+    text = text.replace("{l-1}", f"{{{below}}}").replace("layer l ", f"layer {own} ")
+    text = re.sub(r"([_^])l\b", rf"\1{{{own}}}" if offset else rf"\1{own}", text)
+    return text.replace("sigma_l", f"sigma_{own}")
+
+
+def _for_all(formula: Term, formulas: tuple[Term, ...]) -> Assumption:
+    """A fact about every layer of a range whose ends may be symbolic."""
+    _, low, high, fact = formula.args
+    ends = [str(i) if isinstance(i, int) else str(i.args[0]) for i in (low, high)]
+    text, latex = _FACTS.get(fact.args[0], (fact.args[0], fact.args[0]))
+    return Assumption(
+        fact.args[0],
+        f"{text}, l = {ends[0]},...,{ends[1]}",
+        rf"{latex} for $l={ends[0]},\dots,{ends[1]}$",
+        formulas,
+    )
 
 
 def _bounded(order: str, formulas: tuple[Term, ...]) -> Assumption:

@@ -182,7 +182,7 @@ def vanishing_blocks(d: Derivation) -> dict[tuple[int, Which], Judgement]:
                 d.claims.append(
                     Claim(
                         f"zero{d.bar}:{index},{which}",
-                        f"z^{index} and {_block_name(which)}",
+                        f"z^{index} does not depend on {_block_name(which)}",
                         vanishes,
                     )
                 )

@@ -1,4 +1,4 @@
-"""The works that lemmas and theorems cite, once: BibTeX, ``thebibliography``, and ``\\cite``."""
+r"""The works that lemmas and theorems cite, once: BibTeX, ``thebibliography``, and ``\cite``."""
 
 from __future__ import annotations
 
@@ -70,8 +70,11 @@ REFERENCES: dict[str, Reference] = {
             "inproceedings",
             (
                 ("author", _LZB),
-                ("title", "On the linearity of large non-linear models: when and why the tangent "
-                          "kernel is constant"),
+                (
+                    "title",
+                    "On the linearity of large non-linear models: when and why the tangent "
+                    "kernel is constant",
+                ),
                 ("booktitle", "Advances in Neural Information Processing Systems"),
                 ("volume", "33"),
                 ("pages", "15954--15964"),
@@ -89,8 +92,11 @@ REFERENCES: dict[str, Reference] = {
             "inproceedings",
             (
                 ("author", _LZB),
-                ("title", "Transition to Linearity of Wide Neural Networks is an Emerging "
-                          "Property of Assembling Weak Models"),
+                (
+                    "title",
+                    "Transition to Linearity of Wide Neural Networks is an Emerging "
+                    "Property of Assembling Weak Models",
+                ),
                 ("booktitle", "International Conference on Learning Representations"),
                 ("year", "2022"),
                 ("eprint", "2203.05104"),
@@ -106,8 +112,11 @@ REFERENCES: dict[str, Reference] = {
             "inproceedings",
             (
                 ("author", "Zhu, Libin and Liu, Chaoyue and Belkin, Mikhail"),
-                ("title", "Transition to Linearity of General Neural Networks with Directed "
-                          "Acyclic Graph Architecture"),
+                (
+                    "title",
+                    "Transition to Linearity of General Neural Networks with Directed "
+                    "Acyclic Graph Architecture",
+                ),
                 ("booktitle", "Advances in Neural Information Processing Systems"),
                 ("volume", "35"),
                 ("pages", "5363--5375"),
@@ -159,8 +168,10 @@ REFERENCES: dict[str, Reference] = {
             "book",
             (
                 ("author", "Magnus, Jan R. and Neudecker, Heinz"),
-                ("title", "Matrix Differential Calculus with Applications in Statistics and "
-                          "Econometrics"),
+                (
+                    "title",
+                    "Matrix Differential Calculus with Applications in Statistics and Econometrics",
+                ),
                 ("publisher", "Wiley"),
                 ("address", "Hoboken, NJ"),
                 ("edition", "3rd"),
@@ -236,14 +247,20 @@ def bibtex(keys: Iterable[str] = ()) -> str:
 
 def bibliography(keys: Iterable[str]) -> str:
     """A ``thebibliography`` environment with the given works, by author and year."""
-    wanted = sorted({*keys}, key=lambda k: (dict(reference(k).fields)["author"].lower(),
-                                            dict(reference(k).fields)["year"]))  # fmt: skip
+    wanted = sorted(
+        {*keys},
+        key=lambda k: (
+            dict(reference(k).fields)["author"].lower(),
+            dict(reference(k).fields)["year"],
+        ),
+    )
     items = "\n".join(reference(k).item() for k in wanted)
-    return f"\\begin{{thebibliography}}{{{'9' * len(str(len(wanted)))}}}\n{items}\n\\end{{thebibliography}}"
+    widest = "9" * len(str(len(wanted)))
+    return f"\\begin{{thebibliography}}{{{widest}}}\n{items}\n\\end{{thebibliography}}"
 
 
 def place_in(source: str, key: str) -> str | None:
-    """What a source says after naming its work, such as ``Theorem 5.6.2``; None if it names none."""
+    """What a source says after naming its work, such as ``Theorem 5.6.2``; None if none."""
     for plain in reference(key).plain:
         if source.startswith(plain):
             return source[len(plain) :].lstrip(", ")
@@ -251,17 +268,26 @@ def place_in(source: str, key: str) -> str | None:
 
 
 def cite(source: str, key: str) -> str:
-    """A ``\\cite`` with the place in the work as its note.
+    r"""A ``\cite`` with the place in the work as its note.
 
     A source that does not name the work, such as ``definition of the network``, comes before it.
     """
     place = place_in(source, key)
     if place is None:
-        return rf"{source}~\cite{{{key}}}"
+        return source if source == "definition" else rf"{source}~\cite{{{key}}}"
     if not place:
         return rf"\cite{{{key}}}"
-    for word in ("Theorem", "Section", "Chapter", "Lemma", "Definition", "Exercise", "Problem",
-                 "Proposition", "equation"):  # fmt: skip
+    for word in (
+        "Theorem",
+        "Section",
+        "Chapter",
+        "Lemma",
+        "Definition",
+        "Exercise",
+        "Problem",
+        "Proposition",
+        "equation",
+    ):
         place = place.replace(f"{word} ", f"{word}~")
     return rf"\cite[{place}]{{{key}}}"
 

@@ -151,21 +151,22 @@ class Theorem:
 
     # -- pages ------------------------------------------------------------------------------------
 
-    def to_latex(self, *, document: bool = False) -> str:
+    def to_latex(self, *, document: bool = False, prefix: str | None = None) -> str:
         """Statement, assumptions, symbols and numbered proof in LaTeX.
 
         Args:
             document: a document that compiles by itself, instead of a fragment to input.
+            prefix: what every label begins with; by default the theorem's name, depth and readout.
         """
         from theory.latex import theorem_to_latex
 
-        return theorem_to_latex(self, document=document)
+        return theorem_to_latex(self, document=document, prefix=prefix)
 
     def _repr_latex_(self) -> str:
-        """The statement for a notebook."""
-        from theory.latex import tex
+        """The statement and its abbreviations for a notebook."""
+        from theory.pages import theorem_to_math
 
-        return f"$\\displaystyle {tex(self.statement)}$"
+        return theorem_to_math(self)
 
     def __repr__(self) -> str:
         """The theorem in a terminal: statement, abbreviations, assumptions, order, lemmas."""

@@ -9,19 +9,25 @@ from typing import TYPE_CHECKING
 import sympy
 
 from theory import corollaries, kernel
+from theory.identities import LAYER, assembly, signal_identity
 from theory.kernel import Judgement
 from theory.layers import at_centre, on_ball, with_slopes
+from theory.lemmas import INPUT_X, POINT_P, vector_variable
 from theory.pointwise import Claim, Derivation, bound_hessian
 from theory.proofs import linearize
-from theory.terms import Term
+from theory.terms import Term, shift
 from theory.theorem import Theorem
-from theory.vocabulary import CENTRE, INPUT, OTHER, POINT, RADIUS
+from theory.vocabulary import CENTRE, INPUT, OTHER, POINT, RADIUS, layer
 
 if TYPE_CHECKING:
     from theory.networks import Network
 
 LEVELS = ("layers", "slopes")
 LZB20 = "C. Liu, L. Zhu, M. Belkin, On the linearity of large non-linear models, NeurIPS 2020"
+LZB22 = (
+    "C. Liu, L. Zhu, M. Belkin, Transition to linearity of wide neural networks is an emerging "
+    "property of assembling weak models, ICLR 2022"
+)
 
 
 class HypothesisError(ValueError):
@@ -318,6 +324,50 @@ def contraction_bound() -> Theorem:
     )
 
 
+# -- B4: the assembly recursion -------------------------------------------------------------------
+
+
+def assembly_recursion() -> Theorem:
+    """B4: the Hessian of any pre-activation, from Jacobians and Hessians one layer below.
+
+    For a symbolic layer l and any covector c; with c = e_k it is the Hessian of one neuron.
+
+    Source: Liu, Zhu and Belkin 2022, Section 3.
+    """
+    covector = vector_variable("c", layer(shift(LAYER, 1)))
+    judgement = assembly(LAYER, covector, POINT, INPUT)
+    claim = Claim("B4", "one step of the recursion", judgement)
+    return Theorem(
+        "LZB22/B4",
+        "every neuron is an assembly of the neurons of the layer below",
+        judgement,
+        f"{LZB22}, Section 3",
+        "LZB22",
+        (),
+        (claim,),
+    )
+
+
+def summed_recursion() -> Theorem:
+    """B4 from the top to the input: the exact Hessian identity, for a symbolic depth L.
+
+    At l = L it is the Hessian of the output, when the readout is fixed.
+
+    Source: Liu, Zhu and Belkin 2022, Section 3; by induction on the layer.
+    """
+    judgement = kernel.instance(signal_identity(), {POINT_P: POINT, INPUT_X: INPUT})
+    claim = Claim("signal", "the recursion, summed", judgement)
+    return Theorem(
+        "LZB22/B4-summed",
+        "the exact Hessian of a network of any depth, layer by layer",
+        judgement,
+        f"{LZB22}, Section 3",
+        "LZB22",
+        (),
+        (claim,),
+    )
+
+
 # -- the catalog ----------------------------------------------------------------------------------
 
 
@@ -362,6 +412,8 @@ class Catalog(Mapping[str, Theorem]):
             "LZB20/A7-slopes": lambda: hessian_bound(reference_network(), level="slopes"),
             "LZB20/A7+A2": lambda: kernel_change_bound(reference_network()),
             "LZB20/A7+A3": lambda: linearization_bound(reference_network()),
+            "LZB22/B4": assembly_recursion,
+            "LZB22/B4-summed": summed_recursion,
         }
         self._derived: dict[str, Theorem] = {}
 

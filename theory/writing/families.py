@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from itertools import groupby
 from typing import Any
 
@@ -58,7 +58,7 @@ def _is_index(head: str, place: int, arg: Any) -> bool:
     return type(arg) is int and _is_index_place(head, place)
 
 
-@lru_cache(maxsize=None)
+@cache
 def skeleton(term: Term) -> tuple[Any, ...]:
     """What is left of a term without its layer indices, runs of like summands taken as one."""
     parts = [
@@ -72,7 +72,7 @@ def skeleton(term: Term) -> tuple[Any, ...]:
     return (term.head, *parts)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _indices(term: Term) -> tuple[int, ...]:
     """The layer indices of a term, left to right."""
     found: list[int] = []
@@ -130,8 +130,9 @@ def _shortened(term: Term, row: Env, least: int) -> Any:
     return Shown(term.head, args, term.shape) if args != term.args else term
 
 
-def _form_of_arg(head: str, place: int, column: Sequence[Any], rows: Sequence[Env],
-                 least: int) -> Any:
+def _form_of_arg(
+    head: str, place: int, column: Sequence[Any], rows: Sequence[Env], least: int
+) -> Any:
     if all(_is_index(head, place, a) for a in column):
         return fit(column, rows)
     if all(isinstance(a, Term) for a in column):
@@ -155,8 +156,9 @@ def _form_of_sums(head: str, terms: Sequence[Term], rows: Sequence[Env], least: 
     return parts[0] if len(parts) == 1 else Shown(head, tuple(parts), terms[0].shape)
 
 
-def _form_of_run(head: str, column: Sequence[list[Term]], rows: Sequence[Env],
-                 least: int) -> list[Any]:
+def _form_of_run(
+    head: str, column: Sequence[list[Term]], rows: Sequence[Env], least: int
+) -> list[Any]:
     lengths = {len(run) for run in column}
     if lengths == {1} or (len(lengths) == 1 and max(lengths) < least):
         return [_form(parts, rows, least) for parts in zip(*column, strict=True)]
@@ -189,7 +191,9 @@ def _growing(column: Sequence[list[Term]]) -> list[int]:
     tables = [[_indices(part) for part in run] for run in column]
     for place in range(len(tables[0][0])):
         if all(
-            values[place] == table[0][place] + i for table in tables for i, values in enumerate(table)
+            values[place] == table[0][place] + i
+            for table in tables
+            for i, values in enumerate(table)
         ):
             return [table[0][place] for table in tables]
     msg = "no index grows by one from summand to summand"
@@ -254,17 +258,17 @@ def generalise(terms: Sequence[Term], rows: Sequence[Env]) -> Any:
 # -- matrices -------------------------------------------------------------------------------------
 
 
-def general_entry(entries: Sequence[Term], size: int) -> tuple[Any, str] | None:
-    """The general entry of a matrix with rows and columns 1, 2, ..., and perhaps v.
+def general_entry(entries: Sequence[Term], size: int) -> Shown | None:
+    """The spectral norm of a matrix with rows and columns 1, 2, ..., and perhaps v, in short.
 
     Returns:
-        The entry in the variables k and k', and the labels as LaTeX; None when there is no such
-        entry.  A symmetric matrix may be given by its entries with k <= k'.
+        A form ``general``: the entry in the variables k and k', and the labels as LaTeX; None when
+        there is no such entry.  A symmetric matrix may be given by its entries with k <= k'.
     """
     upper = {(i, j): entries[i * size + j] for i in range(size) for j in range(i, size)}
     for last in (size, size - 1):  # the last row may be the readout's
         pairs = [(i, j) for i, j in upper if i < j < last]
-        if len(pairs) < 2 and last != 2:  # noqa: PLR2004
+        if len(pairs) < 2 and last != 2:
             continue
         rows = [{"k": i + 1, "k'": j + 1} for i, j in pairs]
         try:
@@ -274,9 +278,18 @@ def general_entry(entries: Sequence[Term], size: int) -> tuple[Any, str] | None:
         if form is None or not _fits(form, entries, size, last):
             continue
         labels = [str(i) for i in range(1, last + 1)]
-        shown = labels if last <= 3 else [labels[0], r"\dots", labels[-1]]  # noqa: PLR2004
-        return form, ",".join([*shown, *(["v"] if last < size else [])])
+        shown = labels if last <= 3 else [labels[0], r"\dots", labels[-1]]
+        names = ",".join([*shown, *(["v"] if last < size else [])])
+        return Shown("general", (form, names))
     return None
+
+
+def shortened(form: Any) -> Any:
+    """A form with every spectral norm of a matrix written by the matrix's general entry."""
+    if form.head == "specnorm" and all(isinstance(e, Term) for e in form.args[1:]):
+        return general_entry(form.args[1:], form.args[0]) or form
+    args = tuple(shortened(a) if hasattr(a, "head") else a for a in form.args)
+    return form if args == form.args else Shown(form.head, args, form.shape)
 
 
 def _fits(form: Any, entries: Sequence[Term], size: int, last: int) -> bool:
@@ -294,4 +307,13 @@ def _fits(form: Any, entries: Sequence[Term], size: int, last: int) -> bool:
     return True
 
 
-__all__ = ["NoFormError", "Shown", "fit", "general_entry", "generalise", "skeleton", "unfold"]
+__all__ = [
+    "NoFormError",
+    "Shown",
+    "fit",
+    "general_entry",
+    "generalise",
+    "shortened",
+    "skeleton",
+    "unfold",
+]

@@ -1,4 +1,4 @@
-"""Plain words of the toolkit as LaTeX text: formulas in them become mathematics, the rest is escaped.
+"""Plain words of the toolkit as LaTeX: formulas in them become mathematics, the rest is escaped.
 
 Meanings, titles and remarks are written once, for a terminal: ``spectral norm of W over
 sqrt(m_{l-1})``, ``supremum of |sigma'|``, ``1 <= R <= sqrt(least width)``.  A word that can only be
@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import re
 
-from theory.latex import GREEK, INPUTS, escaped
+from theory.writing.names import GREEK, INPUTS, escaped
 
 _GREEK = "|".join(sorted(GREEK, key=len, reverse=True))
-_SURE = re.compile(rf"[_^|=]|<=|>=|sqrt|\bgrad\b|(?<![a-z])(?:{_GREEK})(?![a-z])|\b[kl]'|\+-\d|\b[KNO]\(")
+_SURE = re.compile(
+    rf"[_^|=]|<=|>=|sqrt|\bgrad\b|(?<![a-z])(?:{_GREEK})(?![a-z])|\b[kl]'|\bl[-+]1|\+-\d|\b[KNO]\("
+)
 _LETTER = re.compile(r"\(?[WfRxlkOvzpKtL]\)?")
 _PART = re.compile(r"[-+/*=(]*(?:\d+|[A-Za-z])?[-+/*=)']*")
 _SHAPE = re.compile(r"\(([mp]\w*(?:_\{[^{}]*\})?),(?: (m_\{?[\w\-]+\}?))?\)")
@@ -25,9 +27,14 @@ def formula(text: str) -> str:
     """A formula in plain notation as LaTeX, without the dollar signs."""
     text = text.replace("<=", r"\le ").replace(">=", r"\ge ").replace("+-", r"\pm ")
     text = text.replace(f"sqrt{_KEPT_SPACE}", "sqrt ")
-    text = re.sub(r"sqrt\(([^()]*)\)|sqrt ([\w{}_\-]+)",
-                  lambda m: rf"\sqrt{{{m.group(1) or m.group(2)}}}", text)  # fmt: skip
+    text = re.sub(
+        r"sqrt\(([^()]*)\)|sqrt ([\w{}_\-]+)",
+        lambda m: rf"\sqrt{{{m.group(1) or m.group(2)}}}",
+        text,
+    )
     text = re.sub(rf"([a-z]+){_KEPT_SPACE}([a-z]+)", r"\\text{\1 \2}", text)
+    text = re.sub(r"\bdiag\b", r"\\operatorname{diag}", text)
+    text = re.sub(r"(?<!\\)\bsup\b", r"\\sup", text)
     text = text.replace(_KEPT_SPACE, r"\,").replace("grad ", r"\nabla ")
     text = re.sub(rf"(?<![\\A-Za-z])({_GREEK})(?![a-z])", r"\\\1", text)
     text = re.sub(r"([_^])([A-Za-z0-9]{2,})", r"\1{\2}", text)
@@ -41,7 +48,7 @@ def prose(text: str) -> str:
     text = _CALL.sub(lambda m: f"{m[1]}({m[2].replace(' ', _KEPT_SPACE)})", text)
     pieces = text.split("\0")
     shown = [_prose(p) if i % 2 == 0 else _shape(p) for i, p in enumerate(pieces)]
-    return "".join(shown).replace("Hoelder", r'H{\"o}lder').replace("Polya", r"P{\'o}lya")
+    return "".join(shown).replace("Hoelder", r"H{\"o}lder").replace("Polya", r"P{\'o}lya")
 
 
 def _shape(text: str) -> str:

@@ -7,16 +7,17 @@ from fractions import Fraction
 from typing import Any
 
 from theory import references
-from theory.families import NoFormError, generalise
-from theory.groups import bundle, range_of
-from theory.latex import escaped, name_to_latex, tex
+from theory.latex import tex
 from theory.orders import Growth, Monomial, OrderAssumption
 from theory.plain import plain
-from theory.prose import prose
 from theory.terms import Term, subterms
 from theory.theorem import Theorem
+from theory.writing.groups import bundle, range_of
+from theory.writing.names import escaped, name_to_latex
+from theory.writing.prose import prose
 
 DIGITS = 6
+MANY = 3  # from more equal names on, those in the middle are left out
 
 
 def network_sentences(theorem: Theorem) -> str:
@@ -29,7 +30,7 @@ def network_sentences(theorem: Theorem) -> str:
     readout = "trained" if network.readout.trainable else "fixed"
     parts = [
         rf"Let $f(\theta;x)$ be the output of a fully connected network with {layers} of widths "
-        rf"${_widths(network.widths)}$ and a {readout} linear readout.",
+        rf"{_widths(network.widths)} and a {readout} linear readout.",
         _activations(network.activations),
     ]
     if theorem.radius is not None and str(theorem.radius) != "R":
@@ -38,9 +39,10 @@ def network_sentences(theorem: Theorem) -> str:
 
 
 def _sympy(value: Any) -> str:
-    import sympy  # noqa: PLC0415
+    import sympy
 
-    return str(sympy.latex(sympy.sympify(value, strict=True)))  # noqa: TID251  (a number, no text)
+    text = sympy.latex(value, fold_short_frac=True)
+    return str(text).replace(r"{\left(", "(").replace(r" \right)}", ")")
 
 
 def _equal_runs(values: Sequence[Any]) -> list[tuple[int, int, Any]]:
@@ -55,14 +57,12 @@ def _equal_runs(values: Sequence[Any]) -> list[tuple[int, int, Any]]:
 
 
 def _widths(widths: Sequence[Any]) -> str:
-    """``m_0=64,\\ m_1=\\dots=m_3=m``."""
+    r"""The widths, such as ``$m_0=64$, $m_1=\dots=m_4=m$``."""
     shown = []
     for first, last, value in _equal_runs(widths):
-        names = [f"m_{{{i}}}" for i in range(first, last + 1)]
-        if len(names) > 3:  # noqa: PLR2004
-            names = [names[0], r"\dots", names[-1]]
-        shown.append("=".join([*names, _width(value)]))
-    return r",\ ".join(shown)
+        names = _equal([f"m_{{{i}}}" for i in range(first, last + 1)])
+        shown.append(f"${names}={_width(value)}$")
+    return ", ".join(shown)
 
 
 def _width(value: Any) -> str:
@@ -74,20 +74,19 @@ def _activations(functions: Sequence[Any]) -> str:
     texts = []
     for first, last, function in _equal_runs(functions):
         start, end = first + 1, last + 1
-        names = rf"\sigma_{{{start}}}" if start == end else (
-            rf"\sigma_{{{start}}}=\dots=\sigma_{{{end}}}" if end > start + 1 else
-            rf"\sigma_{{{start}}}=\sigma_{{{end}}}")  # fmt: skip
-        texts.append(f"${names}$ is {_named(function)}{_constants(function)}")
-    return f"The activation {'; '.join(texts)}."
+        names = _equal([rf"\sigma_{{{i}}}" for i in range(start, end + 1)])
+        texts.append(rf"${names}$: $t\mapsto {_sympy(function.expr)}${_constants(function)}")
+    return f"Activations: {'; '.join(texts)}."
 
 
-def _named(function: Any) -> str:
-    return rf"$t\mapsto {function.latex}$"
+def _equal(names: Sequence[str]) -> str:
+    shown = names if len(names) <= MANY else [names[0], r"\dots", names[-1]]
+    return "=".join(shown)
 
 
 def _constants(function: Any) -> str:
-    """``, with $\\lambda_l=1$ and $\\beta_l=...$``; nothing where they are not finite."""
-    from theory.activation_errors import ActivationError  # noqa: PLC0415
+    r"""``, with $\lambda_l=1$ and $\beta_l=...$``; nothing where they are not finite."""
+    from theory.activation_errors import ActivationError
 
     shown = []
     for symbol, order in ((r"\lambda_l", 1), (r"\beta_l", 2)):
@@ -96,8 +95,7 @@ def _constants(function: Any) -> str:
         except ActivationError:
             return ""
         exact = _sympy(found.exact) if found.exact is not None else None
-        shown.append(f"${symbol}={exact}$" if exact else (
-            rf"${symbol}\le {decimal(found.upper)}$"))  # fmt: skip
+        shown.append(f"${symbol}={exact}$" if exact else (rf"${symbol}\le {decimal(found.upper)}$"))
     return f", with {' and '.join(shown)}"
 
 
@@ -113,15 +111,18 @@ def decimal(value: Fraction, digits: int = DIGITS) -> str:
 
 
 def growth_to_latex(growth: Growth) -> str:
-    """An order of growth, such as ``m^{-1/2}R(\\log m)^{1/2}``."""
+    r"""An order of growth, such as ``m^{-1/2}R(\log m)^{1/2}``."""
     return " + ".join(sorted(map(_monomial, growth.monomials))) or "0"
 
 
 def _monomial(m: Monomial) -> str:
     parts = [(name_to_latex(n), e) for n, e in m.widths]
     parts += [("R", m.radius), (r"(\log m)", m.log)]
-    shown = [b.strip("()") if e == 1 and b.startswith("(") else b if e == 1 else f"{b}^{{{e}}}"
-             for b, e in parts if e]  # fmt: skip
+    shown = [
+        b.strip("()") if e == 1 and b.startswith("(") else b if e == 1 else f"{b}^{{{e}}}"
+        for b, e in parts
+        if e
+    ]
     return r"\,".join(shown) or "1"
 
 
@@ -129,15 +130,16 @@ def order_sentences(theorem: Theorem) -> str:
     """The order of the bound, what O means, and the orders it rests on with their marks."""
     order = theorem.order
     left = tex(theorem.statement.args[0])
-    meaning = prose(order.meaning.replace("sqrt(d)", "sqrt(m_0)"))
+    meaning = order.meaning.replace("sqrt(d)", "sqrt(m_0)").removeprefix("O: ")
+    meaning = f"Here $O$ means: {prose(meaning)}"
     lines = [
         rf"The right side of the theorem is $O\bigl({growth_to_latex(order.growth)}\bigr)$; "
         f"so is ${left}$. {meaning}",
     ]
     if order.assumptions:
         lines += [
-            "This rests on the following orders of measured quantities. Those marked "
-            r"$\dagger$ are assumed here, not proved:",
+            "This rests on the following orders of measured quantities; those marked "
+            r"\textsc{assumed} are not proved here.",
             r"\begin{itemize}\setlength{\itemsep}{0pt}",
             *_assumed(theorem, order.assumptions),
             r"\end{itemize}",
@@ -164,8 +166,8 @@ def _item(items: Sequence[Any], b: Any) -> str:
     growth, why, proved = items[b.members[0]][1]
     scope = range_of(b.rows)
     where = f" for ${scope}$" if scope else ""
-    mark = "" if proved else r"$^{\dagger}$"
-    return rf"\item ${tex(b.forms[0])}=O\bigl({growth}\bigr)${where}{mark}: {_why(why)}"
+    mark = "proved" if proved else r"\textsc{assumed}"
+    return rf"\item ${tex(b.forms[0])}=O\bigl({growth}\bigr)${where} ({mark}): {_why(why)}"
 
 
 def _why(text: str) -> str:
@@ -188,4 +190,4 @@ def _measured(theorem: Theorem) -> dict[str, Term]:
     return found
 
 
-__all__ = ["NoFormError", "generalise", "growth_to_latex", "network_sentences", "order_sentences"]
+__all__ = ["growth_to_latex", "network_sentences", "order_sentences"]

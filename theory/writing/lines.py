@@ -10,17 +10,28 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from theory.kernel import Judgement
-from theory.terms import Arg, Term, substitute
+from theory.terms import Arg, Term, substitute, subterms
 from theory.theorem import Theorem
+from theory.vocabulary import INPUT
 
 ROUTINE = frozenset(
-    ["triangle", "product", "homogeneity", "negation", "transpose", "kronecker", "diagonal",
-     "isometry", "identity", "zero"]
-)  # fmt: skip  # lemmas on norms whose effect a reader sees in the next line
+    [
+        "triangle",
+        "product",
+        "homogeneity",
+        "negation",
+        "transpose",
+        "kronecker",
+        "diagonal",
+        "isometry",
+        "identity",
+        "zero",
+    ]
+)  # lemmas on norms whose effect a reader sees in the next line
 
 
 @dataclass(frozen=True)
@@ -37,13 +48,13 @@ class Uses:
 
     Attributes:
         lemmas: names of trusted lemmas.
-        claims: labels of other claims.
+        claims: labels of other claims, and at which other input they are used, if at one.
         definitions: formulas that introduce abbreviations.
         hypotheses: other formulas assumed.
     """
 
     lemmas: dict[str, None] = field(default_factory=dict)
-    claims: dict[str, None] = field(default_factory=dict)
+    claims: dict[str, Term | None] = field(default_factory=dict)
     definitions: dict[Term, None] = field(default_factory=dict)
     hypotheses: dict[Term, None] = field(default_factory=dict)
 
@@ -115,8 +126,9 @@ def _flat(judgement: Judgement, bindings: Mapping[Term, Arg]) -> Iterator[_Raw]:
             yield from _flat(judgement.premises[0], bindings)
         case "instance":
             inner = dict(judgement.data[0])
-            inner = {k: substitute(v, bindings) if isinstance(v, Term) else v
-                     for k, v in inner.items()}  # fmt: skip
+            inner = {
+                k: substitute(v, bindings) if isinstance(v, Term) else v for k, v in inner.items()
+            }
             yield from _flat(judgement.premises[0], inner)
         case _:
             formula = substitute(judgement.conclusion, bindings)
@@ -143,10 +155,15 @@ def _worth_showing(chain: Sequence[_Raw]) -> list[_Raw]:
         elif rule == "monotone" and rest[0] == "by_form":
             continue  # the next link tidies it up
         elif set(rest[:-1]) <= {"by_form"} and rest[-1] in ("by_form", "symmetry") and not named:
+            if raw.right.head == "zero":
+                kept.append(raw)  # what follows is another name for zero
             continue  # only rearranged from here on
-        elif rule == "congruence" and i + 1 < len(chain) and _is_lemma(chain[i + 1]) and (
-            raw.left.sort == "op"
-        ):  # fmt: skip
+        elif (
+            rule == "congruence"
+            and i + 1 < len(chain)
+            and _is_lemma(chain[i + 1])
+            and (raw.left.sort == "op")
+        ):
             continue  # a word replaced by its meaning, for the lemma to apply
         else:
             kept.append(raw)
@@ -160,7 +177,8 @@ def links_of(judgement: Judgement, bindings: Mapping[Term, Arg]) -> tuple[Term, 
         return conclusion, ()
     chain = list(_flat(judgement, bindings))
     kept = {id(raw) for raw in _worth_showing(chain)}
-    links, relation = [], "eq"
+    links: list[Link] = []
+    relation = "eq"
     for raw in chain:
         relation = "le" if "le" in (relation, raw.relation) else "eq"
         if id(raw) in kept:
@@ -188,18 +206,19 @@ def _bounds_joined(
 def _uses(judgement: Judgement, stops: Mapping[int, str], definitions: frozenset[Term]) -> Uses:
     """Walk down from a judgement to the next claims."""
     uses, seen = Uses(), set()
-    stack = [*reversed(judgement.premises)]
-    _note(judgement, uses, definitions)
+    stack: list[tuple[Judgement, Term | None]] = [(judgement, None)]
     while stack:
-        node = stack.pop()
+        node, at = stack.pop()
         if id(node) in seen:
             continue
         seen.add(id(node))
-        if id(node) in stops:
-            uses.claims[stops[id(node)]] = None
+        if id(node) in stops and node is not judgement:
+            uses.claims[stops[id(node)]] = at
             continue
         _note(node, uses, definitions)
-        stack.extend(reversed(node.premises))
+        if node.rule == "instance":
+            at = dict(node.data[0]).get(INPUT, at)
+        stack.extend((premise, at) for premise in reversed(node.premises))
     return uses
 
 
@@ -213,7 +232,7 @@ def _note(node: Judgement, uses: Uses, definitions: frozenset[Term]) -> None:
 
 def _bindings_in_use(theorem: Theorem) -> dict[int, dict[Term, Any]]:
     """For a judgement that is only used through one instance: what that puts for its variables."""
-    from theory.proofs import linearize  # noqa: PLC0415
+    from theory.proofs import linearize
 
     found: dict[int, list[dict[Term, Any]]] = {}
     for node in linearize(theorem.judgement):
@@ -237,24 +256,38 @@ def lines_of(theorem: Theorem) -> list[Line]:
     return lines
 
 
-def _line(label: str, title: str, judgement: Judgement, bindings: Mapping[Term, Arg],
-          stops: Mapping[int, str], definitions: frozenset[Term]) -> Line:
+def _line(
+    label: str,
+    title: str,
+    judgement: Judgement,
+    bindings: Mapping[Term, Arg],
+    stops: Mapping[int, str],
+    definitions: frozenset[Term],
+) -> Line:
     left, links = links_of(judgement, bindings)
     uses = _uses(judgement, stops, definitions)
     inner, inner_bindings = judgement, bindings
     while inner.rule in ("instance", "cut"):
         if inner.rule == "instance":
-            inner_bindings = {k: substitute(v, inner_bindings) if isinstance(v, Term) else v
-                              for k, v in inner.data[0]}  # fmt: skip
+            inner_bindings = {
+                k: substitute(v, inner_bindings) if isinstance(v, Term) else v
+                for k, v in inner.data[0]
+            }
         inner = inner.premises[0]
     parts: tuple[Line, ...] = ()
     if inner.rule == "induction":
         parts = tuple(
-            _line(label, name, premise, inner_bindings, stops, definitions)
+            _part(_line(label, name, premise, inner_bindings, stops, definitions))
             for name, premise in zip(("base", "step"), inner.premises, strict=True)
         )
     before = _bounds_joined(judgement, bindings)
     return Line(label, title, judgement, left, links, uses, before, parts)
+
+
+def _part(line: Line) -> Line:
+    """The base or the step of an induction up to where the sum of the claim comes in."""
+    early = tuple(k for k in line.links if all(t.head != "osum" for t in subterms(k.right)))
+    return replace(line, links=early or line.links)
 
 
 __all__ = ["Line", "Link", "Uses", "lines_of", "links_of"]

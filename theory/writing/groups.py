@@ -11,9 +11,9 @@ from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from theory.families import Env, NoFormError, fit, generalise, skeleton
-from theory.lines import Line, Uses
 from theory.terms import Term
+from theory.writing.families import Env, NoFormError, fit, generalise, skeleton
+from theory.writing.lines import Line, Uses
 
 NAMES = {"P": ("l", "k"), "M": ("k", "k'"), "zero": ("l", "k")}
 Chain = tuple[tuple[str, Any], ...]  # relations and right sides
@@ -46,14 +46,17 @@ def index_names(family: str, count: int) -> tuple[str, ...]:
 def _rows(family: str, indices: Sequence[tuple[int, ...]]) -> tuple[Env, ...]:
     """The index variables of a bundle: those indices that vary, equal ones taken as one."""
     columns: dict[str, tuple[int, ...]] = {}
-    for name, column in zip(index_names(family, len(indices[0])), zip(*indices, strict=True),
-                            strict=True):  # fmt: skip
+    for name, column in zip(
+        index_names(family, len(indices[0])), zip(*indices, strict=True), strict=True
+    ):
         if len(set(column)) > 1 and column not in columns.values():
             columns[name] = column
     return tuple({n: c[i] for n, c in columns.items()} for i in range(len(indices)))
 
 
-def bundle(items: Sequence[tuple[str, Hashable, tuple[int, ...], tuple[Term, ...]]]) -> list[Bundle]:
+def bundle(
+    items: Sequence[tuple[str, Hashable, tuple[int, ...], tuple[Term, ...]]],
+) -> list[Bundle]:
     """Join what has a common general form.
 
     Args:
@@ -88,7 +91,7 @@ def _bundles(items: Sequence[Any], members: Sequence[int]) -> list[Bundle]:
 
 
 def range_of(rows: Sequence[Env]) -> str:
-    """The values of the index variables in LaTeX, such as ``1\\le l\\le 3``; empty for none."""
+    r"""The values of the index variables in LaTeX, such as ``1\le l\le 3``; empty for none."""
     names = list(rows[0])
     if not names:
         return ""
@@ -97,9 +100,12 @@ def range_of(rows: Sequence[Env]) -> str:
     pairs = {tuple(row[n] for n in names) for row in rows}
     low, high = min(map(min, pairs)), max(map(max, pairs))
     for small, large in ((0, 1), (1, 0)):
-        triangle = {(a, b) if small == 0 else (b, a)
-                    for a in range(low, high) for b in range(a + 1, high + 1)}  # fmt: skip
-        if len(names) == 2 and pairs == triangle:  # noqa: PLR2004
+        triangle = {
+            (a, b) if small == 0 else (b, a)
+            for a in range(low, high)
+            for b in range(a + 1, high + 1)
+        }
+        if len(names) == 2 and pairs == triangle:
             return rf"{low}\le {names[small]}<{names[large]}\le {high}"
     listed = ",".join(f"({','.join(map(str, p))})" for p in sorted(pairs))
     return rf"({','.join(names)})\in\{{{listed}\}}"
@@ -224,8 +230,11 @@ def components(groups: Sequence[Group]) -> list[list[Group]]:
         first = next(
             g for g in left if all(n in placed or g.number in reach[n] for n in reach[g.number])
         )
-        together = [g for g in left if g is first or (
-            g.number in reach[first.number] and first.number in reach[g.number])]  # fmt: skip
+        together = [
+            g
+            for g in left
+            if g is first or (g.number in reach[first.number] and first.number in reach[g.number])
+        ]
         ordered.append(_within(together))
         placed |= {g.number for g in together}
         left = [g for g in left if g.number not in placed]
@@ -259,8 +268,11 @@ def _same_layer(group: Group) -> set[int]:
     return {
         number
         for number, table in group.needs.items()
-        if any(used[:1] == line.indices[:1] for line, row in zip(group.lines, table, strict=True)
-               for used in row)  # fmt: skip
+        if any(
+            used[:1] == line.indices[:1]
+            for line, row in zip(group.lines, table, strict=True)
+            for used in row
+        )
     }
 
 
@@ -289,11 +301,12 @@ def shift_of(group: Group, number: int) -> str:
         found = [fit(list(c), group.rows) for c in zip(*(row[0] for row in table), strict=True)]
     except (NoFormError, ValueError):
         return ""
-    from theory.latex import index_to_latex  # noqa: PLC0415
+    from theory.writing.names import index_to_latex
 
-    own = [fit(list(c), group.rows) for c in zip(*(line.indices for line in group.lines),
-                                                 strict=True)]  # fmt: skip
-    if found == own or not any(hasattr(i, "head") for i in found):
+    own = [
+        fit(list(c), group.rows) for c in zip(*(line.indices for line in group.lines), strict=True)
+    ]
+    if found == own[: len(found)] or not any(hasattr(i, "head") for i in found):
         return ""
     shown = ",".join(map(index_to_latex, found))
     return f"({shown})" if len(found) > 1 else shown

@@ -4,19 +4,57 @@ from __future__ import annotations
 
 import re
 
-LINE = 37.0  # of the width of a quad: what fits beside an equation number in a line of 6.5 inches
+LINE = 38.0  # of the width of a quad: what fits beside an equation number in a line of 6.5 inches
 _TOKEN = re.compile(r"\\(?:[A-Za-z]+|.)|.", re.DOTALL)
 _WIDE = {
-    r"\le": 1.3, r"\ge": 1.3, "=": 1.3, "+": 1.2, "-": 1.2, r"\otimes": 1.2, r"\odot": 1.2,
-    "<": 1.3, r"\in": 1.2, r"\qquad": 2.0, r"\quad": 1.0, r"\,": 0.17, r"\;": 0.28, "{": 0.0,
-    "}": 0.0, "&": 0.5, r"\bar": 0.0, r"\tilde": 0.0, r"\operatorname": 0.0, r"\mathrm": 0.0,
-    r"\text": 0.0, r"\bigl": 0.1, r"\bigr": 0.1, r"\Bigl": 0.25, r"\Bigr": 0.25, r"\left": 0.25,
-    r"\right": 0.25, r"\min": 1.7, r"\max": 1.7, r"\partial": 0.6, r"\nabla": 0.83,
-    r"\notag": 0.0, "(": 0.39, ")": 0.39, "'": 0.28, ",": 0.4, " ": 0.0, r"\top": 0.75,
-    r"\lVert": 0.5, r"\rVert": 0.5, r"\lvert": 0.28, r"\rvert": 0.28, r"\langle": 0.39,
-    r"\rangle": 0.39, r"\{": 0.5, r"\}": 0.5,
-}  # fmt: skip
-_LETTER = 0.55
+    r"\le": 1.3,
+    r"\ge": 1.3,
+    "=": 1.3,
+    "+": 1.2,
+    "-": 1.2,
+    r"\otimes": 1.2,
+    r"\odot": 1.2,
+    "<": 1.3,
+    r"\in": 1.2,
+    r"\qquad": 2.0,
+    r"\quad": 1.0,
+    r"\,": 0.17,
+    r"\;": 0.28,
+    "{": 0.0,
+    "}": 0.0,
+    "&": 0.5,
+    r"\bar": 0.0,
+    r"\tilde": 0.0,
+    r"\operatorname": 0.0,
+    r"\mathrm": 0.0,
+    r"\text": 0.0,
+    r"\bigl": 0.1,
+    r"\bigr": 0.1,
+    r"\Bigl": 0.25,
+    r"\Bigr": 0.25,
+    r"\left": 0.25,
+    r"\right": 0.25,
+    r"\min": 1.7,
+    r"\max": 1.7,
+    r"\partial": 0.6,
+    r"\nabla": 0.83,
+    r"\notag": 0.0,
+    "(": 0.39,
+    ")": 0.39,
+    "'": 0.28,
+    ",": 0.4,
+    " ": 0.0,
+    r"\top": 0.75,
+    r"\lVert": 0.5,
+    r"\rVert": 0.5,
+    r"\lvert": 0.28,
+    r"\rvert": 0.28,
+    r"\langle": 0.39,
+    r"\rangle": 0.39,
+    r"\{": 0.5,
+    r"\}": 0.5,
+}
+_LETTER, _CAPITAL = 0.52, 0.78
 
 
 def _group(tokens: list[str], start: int) -> tuple[list[str], int]:
@@ -32,6 +70,18 @@ def _group(tokens: list[str], start: int) -> tuple[list[str], int]:
         if depth == 0:
             break
     return tokens[start + 1 : end - 1], end
+
+
+def _array(tokens: list[str], start: int) -> tuple[float, int]:
+    """The width of an array, that of its widest row, and where it ends."""
+    name, start = _group(tokens, start)
+    if name == list("array"):
+        _, start = _group(tokens, start)
+    end = tokens.index(r"\end", start)
+    rows: list[list[str]] = [[]]
+    for token in tokens[start:end]:
+        rows.append([]) if token == r"\\" else rows[-1].append(token)
+    return max(_width(row) + row.count("&") * 0.5 for row in rows), _group(tokens, end + 1)[1]
 
 
 def width(latex: str) -> float:
@@ -52,11 +102,14 @@ def _width(tokens: list[str]) -> float:
             inside, i = _group(tokens, i)
             total += _width(inside) + 0.85
         elif token in ("_", "^"):
-            script, i, other = *_group(tokens, i), ""
+            script, i = _group(tokens, i)
             if i < len(tokens) and tokens[i] in ("_", "^") and tokens[i] != token:
                 second, i = _group(tokens, i + 1)
                 script = max(script, second, key=_width)
             total += 0.72 * _width(script)
+        elif token == r"\begin":
+            size, i = _array(tokens, i)
+            total += size
         elif token == r"\sum":
             limits = []
             while i < len(tokens) and tokens[i] in ("_", "^"):
@@ -64,7 +117,7 @@ def _width(tokens: list[str]) -> float:
                 limits.append(0.72 * _width(limit))
             total += max([1.45, *limits]) + 0.2
         else:
-            total += _WIDE.get(token, _LETTER)
+            total += _WIDE.get(token, _CAPITAL if token.isupper() else _LETTER)
     return total
 
 
@@ -104,7 +157,7 @@ def broken(latex: str, room: float, later: float) -> list[str]:
     """
     lines = []
     while width(latex) > room:
-        places = [(depth, p) for depth, p in _breaks(latex) if 0 < p and width(latex[:p]) <= room]
+        places = [(depth, p) for depth, p in _breaks(latex) if p > 0 and width(latex[:p]) <= room]
         if not places:
             break
         best = max(p for depth, p in places if depth == min(places)[0])

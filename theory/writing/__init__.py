@@ -1,0 +1,1 @@
+"""How theorems become LaTeX: terms, general forms of lines, reasons, tables, layout."""
