@@ -145,7 +145,8 @@ class Environment:
     def theta(self, point: str) -> Vector:
         """All trainable parameters at a point, shape (p,)."""
         if point not in self._thetas:
-            msg = f"the point {point!r} has no parameters; give points={{{point!r}: params}}"
+            known = f"known with depth {self.arch.depth}: {', '.join(self._thetas)}"
+            msg = f"the point {point!r} has no parameters ({known}); give points={{{point!r}: ...}}"
             raise EvaluationError(msg)
         return self._thetas[point]
 

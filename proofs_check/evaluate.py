@@ -88,19 +88,21 @@ def evaluate(term: Term, env: Environment) -> float | Operator | Comparison | bo
         EvaluationError: a symbol has no value here; the message says what to give.
     """
     term = _grounded(term, env)
-    if term.sort == "real":
-        return real(term, env).value
-    if term.sort == "op":
-        return operator(term, env)
-    if term.sort == "formula":
-        return _formula(term, env)
+    with np.errstate(all="ignore"):  # what overflows is seen in the result
+        if term.sort == "real":
+            return real(term, env).value
+        if term.sort == "op":
+            return operator(term, env)
+        if term.sort == "formula":
+            return _formula(term, env)
     msg = f"{term} is of sort {term.sort}; reals, operators and formulas have measurements"
     raise EvaluationError(msg)
 
 
 def measure(term: Term, env: Environment) -> Measured:
     """The value of a real term together with its rounding error."""
-    return real(_grounded(term, env), env)
+    with np.errstate(all="ignore"):
+        return real(_grounded(term, env), env)
 
 
 def _grounded(term: Term, env: Environment) -> Term:
