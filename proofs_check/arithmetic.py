@@ -243,6 +243,7 @@ def _power_of_monomial(base: Real, exponent: Fraction) -> Real:
 
 
 def factored(value: int) -> list[tuple[int, int]]:
+    """The primes of a positive integer of at most 60 digits, and how often each divides it."""
     if value <= 0 or value > 10**60:
         msg = f"cannot take a root of the number {str(value)[:80]}"
         raise ArithmeticLimitError(msg)
