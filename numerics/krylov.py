@@ -21,6 +21,7 @@ import scipy.linalg
 from jaxtyping import Float
 
 from numerics.lanczos import Tridiagonal
+from numerics.spectral import SpectralError
 from numerics.tolerances import unit_roundoff
 
 __all__ = ["RitzPairs", "ritz_pairs"]
@@ -68,6 +69,7 @@ def ritz_pairs(
 
     Raises:
         ValueError: the start is zero or not finite.
+        SpectralError: a product is not finite.
     """
     size = float(np.linalg.norm(start))
     if not (math.isfinite(size) and size > 0):
@@ -85,6 +87,9 @@ def ritz_pairs(
         for _ in range(2):
             image = image - (basis[: k + 1] @ image) @ basis[: k + 1]
         beside[k], drift[k] = np.linalg.norm(image), np.linalg.norm(recurrence - image)
+        if not math.isfinite(diagonal[k] + beside[k]):
+            msg = "a product with the matrix is infinite or NaN: are the parameters or input huge?"
+            raise SpectralError(msg)
         values, small = scipy.linalg.eigh_tridiagonal(diagonal[: k + 1], beside[:k])
         residuals = beside[k] * np.abs(small[-1])
         top = int(np.argmax(np.abs(values)))

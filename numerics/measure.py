@@ -155,7 +155,7 @@ def measure(
                 continue
             entries[name, layer], enclosures[name, layer] = sides.lower, sides
     entries["output"] = float(passes.f)
-    entries["gradient_norm"] = _gradient_norm(model, passes)
+    entries["gradient_norm"] = _gradient_norm(model, entries)
     entries["kernel"] = entries["gradient_norm"] * entries["gradient_norm"]
     certificate = None
     if hessian:
@@ -257,18 +257,11 @@ def _sloped_statistics(
         below = slope
 
 
-def _gradient_norm(model: Model, passes: Trace) -> float:
-    """From df/dW^l = b^l (alpha^(l-1))^T / sqrt(m_(l-1)) and df/dv = alpha^L / sqrt(m_L)."""
-    blocks = []
-    for alpha, z, delta, activation in zip(
-        passes.alpha[:-1], passes.z, passes.delta, model.net.activations, strict=True
-    ):
-        slope = host_derivatives(activation, np.asarray(z), 1)[1]
-        back = _norm(slope * np.asarray(delta))
-        blocks.append(_norm(alpha) / math.sqrt(alpha.size) * back)
-    if model.trained_readout:
-        blocks.append(_norm(passes.alpha[-1]) / math.sqrt(passes.alpha[-1].size))
-    return math.hypot(*blocks)
+def _gradient_norm(model: Model, entries: Mapping[Key, float]) -> float:
+    """From df/dW^l = (D^l delta^l)(alpha^(l-1))^T/sqrt(m_(l-1)) and df/dv = alpha^L/sqrt(m_L)."""
+    depth = model.net.depth
+    blocks = [entries["a", layer - 1] * entries["h", layer] for layer in range(1, depth + 1)]
+    return math.hypot(*blocks, entries["a", depth] if model.trained_readout else 0.0)
 
 
 def _norm(vector: Array | np.ndarray) -> float:

@@ -40,7 +40,7 @@ from numerics.models import (
     device_trace,
     host_trace,
 )
-from numerics.spectral import SpectralNorm
+from numerics.spectral import SpectralError, SpectralNorm
 from numerics.tolerances import Numbers
 
 __all__ = ["BallSearch", "SearchStep", "ball_search"]
@@ -134,19 +134,17 @@ def ball_search(
 
     Raises:
         BallError: the radius is negative or not finite.
+        SpectralError: the Hessian at the centre is not finite.
         ValueError: x or a parameter has the wrong shape, `starts` or `steps` is negative.
     """
     if starts < 0 or steps < 0:
         msg = f"starts={starts}, steps={steps}; both must be at least 0"
         raise ValueError(msg)
     params0, radius = check_params(model, params0), check_radius(radius)
-    search = _Search(model, check_input(model, x, batch=False), radius, params0, seed)
-    best = search.centre
-    if radius > 0:
-        for name, point in search.starts(starts):
-            best = max(best, search.ascend(name, point, steps), key=lambda p: p.value)
-        if starts:
-            best = search.ascend("the best so far", best, POLISH * steps)
+    x = check_input(model, x, batch=False)
+    with np.errstate(all="ignore"):  # what overflows is refused by ritz_pairs
+        search = _Search(model, x, radius, params0, seed)
+        best = search.best(starts, steps) if radius > 0 else search.centre
     found = hessian_norm(model, x, best.params)
     return BallSearch(
         value=found.lower,
@@ -173,6 +171,13 @@ class _Search:
         self.pairs = self.spectrum(params0, self.rng.standard_normal(self.size))
         self.centre = _leading(params0, self.pairs)
 
+    def best(self, starts: int, steps: int) -> _Point:
+        """The best point of that many ascents, carried on."""
+        best = self.centre
+        for name, point in self.starts(starts):
+            best = max(best, self.ascend(name, point, steps), key=lambda p: p.value)
+        return self.ascend("the best so far", best, POLISH * steps) if starts else best
+
     def passes(self, params: Params) -> tuple[Params, Trace]:
         """The parameters where they are multiplied fastest, and the trace there."""
         if self.model.num_params <= SMALL:
@@ -194,17 +199,24 @@ class _Search:
         self.evaluations += 1
         return ritz_pairs(times, start, steps=LANCZOS_STEPS, tolerance=LANCZOS_TOLERANCE)
 
+    def leading(self, params: Params, start: Float[np.ndarray, " n"]) -> _Point:
+        """A point with its leading eigenvector; of value 0 where the Hessian overflows."""
+        try:
+            pairs = self.spectrum(params, start)
+        except SpectralError:
+            return _Point(params, start, 0.0)
+        return _leading(params, pairs)
+
     def starts(self, count: int) -> Iterator[tuple[str, _Point]]:
         """Points with a direction to climb along, `count` of them."""
         eigenvalues, neurons = iter(self.eigenvalues()), self.neurons()
         for number in range(count):
             kind = KINDS[number % len(KINDS)]
-            start = {"eigenvalue": eigenvalues, "neuron": neurons}.get(kind, iter(()))
-            found = next(start, None)
+            found = next({"eigenvalue": eigenvalues, "neuron": neurons}.get(kind, iter(())), None)
             if found is None:
                 params = perturb(self.model, self.radius, self.seed + number, self.params0)
-                pairs = self.spectrum(params, self.rng.standard_normal(self.size))
-                found = f"random point {number}", _leading(params, pairs)
+                point = self.leading(params, self.rng.standard_normal(self.size))
+                found = f"random point {number}", point
             yield found
 
     def eigenvalues(self) -> list[tuple[str, _Point]]:
@@ -249,8 +261,8 @@ class _Search:
             move = jax.tree.map(np.zeros_like, local)
             move["W"][layer][unit] = step * normalize(np.asarray(passes.alpha[layer]))[1]
             params = project(moved(self.params0, move, 1.0), self.params0, self.radius)
-            pairs = self.spectrum(params, np.eye(1, self.size, offset + unit)[0] + self.noise())
-            yield f"neuron {unit} of layer {layer + 1}", _leading(params, pairs)
+            start = np.eye(1, self.size, offset + unit)[0] + self.noise()
+            yield f"neuron {unit} of layer {layer + 1}", self.leading(params, start)
 
     def noise(self) -> Float[np.ndarray, " n"]:
         """Added to a start vector, which else might lack any component along a new leader."""
@@ -300,7 +312,7 @@ class _Search:
             # moved twice: adding half of the last move
             carried = moved(moved(inside, point.params, MOMENTUM), previous, -MOMENTUM)
             inside = project(carried, self.params0, self.radius)
-        found = _leading(inside, self.spectrum(inside, point.direction + self.noise()))
+        found = self.leading(inside, point.direction + self.noise())
         return found if found.value > point.value * (1 + LEAST_GAIN) else None
 
 

@@ -12,12 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from numerics import tolerances
-from numerics.activations import jax_function
+from numerics.activations import derivatives, jax_function
 from numerics.ball import perturb
 from numerics.measure import DENSE_ORDER, measure, weight_norm
 from tests.numerics.sample_networks import build, cases, dense_gradient, dense_hessian, inputs
 from theory.activations import ActivationFunction, CertificationError, activation
-from theory.vocabulary import QUANTITIES
+from theory.vocabulary import QUANTITIES, STATISTICS
 
 SEEDS = st.integers(0, 2**32 - 1)
 
@@ -33,7 +33,7 @@ def forward_from(model, params, layer, alpha):
     return params.get("v", model.readout) @ alpha / np.sqrt(alpha.size)
 
 
-@settings(max_examples=8)
+@settings(max_examples=6)
 @given(case=cases(), seed=SEEDS)
 def test_agrees_with_the_definitions(case, seed):
     model = build(**case)
@@ -41,17 +41,23 @@ def test_agrees_with_the_definitions(case, seed):
     params = perturb(model, 1.0, seed)
     found = measure(model, x, params)
     expected = {("m", 0): x.size, ("a", 0): np.linalg.norm(x) / np.sqrt(x.size)}
-    alpha = jnp.asarray(x)
+    alpha, below = jnp.asarray(x), None
     for layer, (weight, function) in enumerate(
         zip(params["W"], model.net.activations, strict=True), start=1
     ):
         expected["s", layer] = np.linalg.svd(weight)[1][0] / np.sqrt(weight.shape[1])
-        alpha = jax_function(function)(weight @ alpha / np.sqrt(weight.shape[1]))
+        if below is not None:
+            sloped = np.asarray(weight) @ np.diag(below)
+            expected["r", layer] = np.linalg.svd(sloped)[1][0] / np.sqrt(weight.shape[1])
+        z = weight @ alpha / np.sqrt(weight.shape[1])
+        alpha, below, bend = (np.asarray(d) for d in derivatives(function, z, 2))
         delta = jax.grad(lambda a, n=layer: forward_from(model, params, n, a))(alpha)
         expected["m", layer] = alpha.size
         expected["a", layer] = np.linalg.norm(alpha) / np.sqrt(alpha.size)
         expected["g", layer] = np.linalg.norm(delta)
         expected["q", layer] = np.max(np.abs(delta))
+        expected["h", layer] = np.linalg.norm(np.diag(below) @ delta)
+        expected["c", layer] = np.max(np.abs(np.diag(bend) @ delta))
         expected["lambda", layer] = float(function.sup(1))
         expected["beta", layer] = float(function.sup(2))
     gradient = dense_gradient(model, x, params)
@@ -74,7 +80,8 @@ def test_names_are_those_of_the_vocabulary():
     names = {key if isinstance(key, str) else key[0] for key in measure(model, np.ones(3))}
     assert names <= set(QUANTITIES)
     assert names == {
-        *("m", "s", "a", "g", "q", "lambda", "beta"),
+        *("m", "lambda", "beta"),
+        *STATISTICS,
         *("output", "gradient_norm", "kernel", "hessian_norm"),
     }
 

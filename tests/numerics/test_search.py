@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jax.flatten_util import ravel_pytree
 
-from numerics import hessian_norm, tolerances
+from numerics import SpectralError, hessian_norm, tolerances
 from numerics.activations import host_derivatives
 from numerics.ball import BallError, distance, perturb
 from numerics.curvature import curvature_gradient
@@ -47,7 +47,7 @@ def test_one_hidden_layer_reaches_the_exact_supremum(spec, seed, radius, size):
     model = build((4, 12), spec, seed=seed)
     x = size * inputs(model, 1)[0]
     supremum = one_layer_supremum(model, x, radius)
-    found = ball_search(model, x, radius, starts=3, steps=10)
+    found = ball_search(model, x, radius, starts=3, steps=8)
     # The grid of the oracle misses the maximum by less than (spacing)^2 sup|sigma''''| / 8.
     assert found.value <= supremum * (1 + 1e-3)
     assert found.value >= supremum * 0.99
@@ -68,13 +68,13 @@ def test_finds_what_exhaustive_optimisation_finds(trainable):
 
     bounds = [(-radius, radius)] * start.size
     oracle = -scipy.optimize.differential_evolution(
-        negative_norm, bounds, seed=0, maxiter=60, popsize=10, polish=False
+        negative_norm, bounds, seed=0, maxiter=40, popsize=8, polish=False
     ).fun
     found = ball_search(model, x, radius)
     assert found.value >= 0.995 * oracle
 
 
-@settings(max_examples=12)
+@settings(max_examples=8)
 @given(case=cases(), seed=SEEDS, radius=st.sampled_from([0.0, 1e-9, 0.3, 4.0]))
 def test_stays_in_the_ball_and_reports_what_is_there(case, seed, radius):
     model = build(**case)
@@ -137,6 +137,16 @@ def test_zero_hessian():
     assert found.value == 0
 
 
+def test_overflow_is_refused_at_the_centre_and_avoided_elsewhere():
+    model = build((3, 4), "square", trainable=True)
+    x = inputs(model, 1)[0]
+    with pytest.raises(SpectralError, match="infinite or NaN"):
+        ball_search(model, 1e300 * x, 1.0)
+    found = ball_search(model, x, 1e160, starts=4, steps=3)  # its square overflows
+    assert np.isfinite(found.value)
+    assert found.value >= hessian_norm(model, x).lower
+
+
 def test_compiled_and_host_ways_agree(monkeypatch):
     model = build((5, 12, 12), trainable=True)
     x = inputs(model, 1)[0]
@@ -167,7 +177,7 @@ def test_radius_is_checked():
         ball_search(model, inputs(model, 1)[0], -1.0)
 
 
-@settings(max_examples=15)
+@settings(max_examples=10)
 @given(case=cases(), seed=SEEDS)
 def test_curvature_gradient_is_the_third_derivative(case, seed):
     model = build(**case)
