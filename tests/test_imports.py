@@ -90,7 +90,7 @@ def test_theory_loads_neither_jax_nor_the_other_rooms() -> None:
     loaded = set(run.stdout.split())
     assert {"theory", "sympy"} <= loaded
     assert not loaded & {"jax", "jaxlib", "matfree", "numerics", "proofs_check"}
-    slow = {"flint", "hypothesis", "matplotlib", "rich", "scipy", "sklearn", "tomlkit", "z3"}
+    slow = {"flint", "hypothesis", "matplotlib", "rich", "scipy", "sklearn", "z3"}
     assert not loaded & slow, "import these inside the functions that use them"
 
 

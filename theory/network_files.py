@@ -27,8 +27,8 @@ from typing import Any, Final
 
 import sympy
 
-from theory.activation_errors import ActivationError
 from theory.activations import ActivationFunction, activation, registered
+from theory.activations.errors import ActivationError
 from theory.grammar import GrammarError, parse, to_text
 from theory.networks import Activation, Dense, Input, Layer, Network, NetworkError, Readout, width
 

@@ -24,14 +24,14 @@ from theory.activations import (
     activation,
     registered,
 )
-from theory.balls import JETS, PRECISION, Program, interval
-from theory.closed_forms import at_critical_points
+from theory.activations.balls import JETS, PRECISION, Program, interval
+from theory.activations.closed_forms import at_critical_points
+from theory.activations.growth import TailError
+from theory.activations.maxima import Peak, Piece, largest
+from theory.activations.periods import period_of
+from theory.activations.suprema import check_smooth
+from theory.activations.tail_functions import expand
 from theory.grammar import T, parse
-from theory.growth import TailError
-from theory.maxima import Peak, Piece, largest
-from theory.periods import period_of
-from theory.suprema import check_smooth
-from theory.tail_functions import expand
 
 R, sqrt, exp, pi = sympy.Rational, sympy.sqrt, sympy.exp, sympy.pi
 INFINITE = "infinite"

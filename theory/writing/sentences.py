@@ -86,7 +86,7 @@ def _equal(names: Sequence[str]) -> str:
 
 def _constants(function: Any) -> str:
     r"""``, with $\lambda_l=1$ and $\beta_l=...$``; nothing where they are not finite."""
-    from theory.activation_errors import ActivationError
+    from theory.activations.errors import ActivationError
 
     shown = []
     for symbol, order in ((r"\lambda_l", 1), (r"\beta_l", 2)):

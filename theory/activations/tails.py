@@ -26,8 +26,8 @@ from typing import Any, Final, NamedTuple
 import sympy
 from flint import arb, fmpq
 
-from theory.balls import interval
-from theory.growth import (
+from theory.activations.balls import interval
+from theory.activations.growth import (
     ONE,
     Coefficient,
     Monomial,

@@ -15,9 +15,9 @@ from typing import Any, Final
 import sympy
 from flint import arb
 
-from theory.balls import Program, constant
+from theory.activations.balls import Program, constant
+from theory.activations.maxima import Peak, Piece
 from theory.grammar import T
-from theory.maxima import Peak, Piece
 
 __all__ = ["at_critical_points"]
 

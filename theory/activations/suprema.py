@@ -1,9 +1,10 @@
 """Certified suprema over the real line of the derivatives of an activation function.
 
-sup|sigma^(k)| is enclosed on [-T0, T0] by branch and bound (``theory.maxima``) and beyond by an
-expansion that holds on the whole half-line (``theory.tails``); a periodic derivative needs one
-period and no tails. Where the supremum is the value at a point that is known exactly, or an exact
-limit at infinity, that is proved too (``theory.closed_forms``). Every number is rounded outward.
+sup|sigma^(k)| is enclosed on [-T0, T0] by branch and bound (``theory.activations.maxima``) and
+beyond by an expansion that holds on the whole half-line (``theory.activations.tails``); a periodic
+derivative needs one period and no tails. Where the supremum is the value at a point that is known
+exactly, or an exact limit at infinity, that is proved too (``theory.activations.closed_forms``).
+Every number is rounded outward.
 """
 
 from __future__ import annotations
@@ -19,23 +20,23 @@ import flint
 import sympy
 from flint import arb, fmpq
 
-from theory.activation_errors import (
+from theory.activations.balls import PRECISION, Program, constant, interval, larger
+from theory.activations.closed_forms import at_critical_points
+from theory.activations.errors import (
     ActivationError,
     CertificationError,
     NotSmoothError,
     UnboundedDerivativeError,
 )
-from theory.balls import PRECISION, Program, constant, interval, larger
-from theory.closed_forms import at_critical_points
+from theory.activations.growth import TailError, symbolic
+from theory.activations.maxima import Peak, SingularError, largest, require_finite
+from theory.activations.periods import period_of
+from theory.activations.tail_functions import expand
+from theory.activations.tails import Range
 from theory.grammar import T
-from theory.growth import TailError, symbolic
-from theory.maxima import Peak, SingularError, largest, require_finite
-from theory.periods import period_of
-from theory.tail_functions import expand
-from theory.tails import Range
 
 if TYPE_CHECKING:
-    from theory.activations import ActivationFunction, Supremum
+    from theory.activations.functions import ActivationFunction, Supremum
 
 __all__ = ["check_smooth", "supremum"]
 
@@ -76,7 +77,7 @@ def supremum(function: ActivationFunction, order: int) -> Supremum:
         CertificationError: it was neither enclosed nor shown to be infinite.
         NotSmoothError: the function has a singularity.
     """
-    from theory.activations import Supremum
+    from theory.activations.functions import Supremum
 
     with flint.ctx.workprec(PRECISION):
         if order in dict(function.bounds):
@@ -282,7 +283,7 @@ def _rounded(low: Any, high: Any, exact: sympy.Expr | None) -> tuple[Fraction, F
 
 def _declared(function: ActivationFunction, order: int) -> Supremum:
     """The bound the user vouches for, unless a point disproves it."""
-    from theory.activations import Supremum
+    from theory.activations.functions import Supremum
 
     bound = dict(function.bounds)[order]
     program = Program(function.expr)

@@ -13,7 +13,7 @@ import flint
 import sympy
 from flint import arb, fmpq
 
-from theory.balls import constant
+from theory.activations.balls import constant
 
 __all__ = [
     "ONE",

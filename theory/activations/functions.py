@@ -2,8 +2,8 @@
 
 Every theorem here speaks of lambda = sup|sigma'| and beta = sup|sigma''| over the whole real line.
 ``ActivationFunction.sup`` encloses such a supremum between two rational numbers by ball arithmetic,
-tails included (``theory.suprema``), and gives the exact value where one is proved. A function that
-is not twice continuously differentiable is refused by name.
+tails included (``theory.activations.suprema``), and gives the exact value where one is proved. A
+function that is not twice continuously differentiable is refused by name.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any, Final
 
 import sympy
 
-from theory.activation_errors import (
+from theory.activations.errors import (
     ActivationError,
     CertificationError,
     NotSmoothError,
@@ -258,14 +258,14 @@ def _rebuild(expr: sympy.Expr, renamed: Mapping[sympy.Symbol, sympy.Symbol]) -> 
 
 @lru_cache(maxsize=1024)
 def _check_smooth(expr: sympy.Expr, trust_tails: bool) -> None:
-    from theory.suprema import check_smooth
+    from theory.activations.suprema import check_smooth
 
     check_smooth(expr, trust_tails=trust_tails)
 
 
 @lru_cache(maxsize=1024)
 def _supremum(function: ActivationFunction, order: int) -> Supremum:
-    from theory.suprema import supremum
+    from theory.activations.suprema import supremum
 
     return supremum(function, order)
 

@@ -19,7 +19,7 @@ import flint
 import sympy
 from flint import arb, fmpq
 
-from theory.activation_errors import ActivationError
+from theory.activations.errors import ActivationError
 from theory.grammar import T
 
 __all__ = ["JETS", "PRECISION", "Jet", "Program", "constant", "interval", "larger"]

@@ -19,7 +19,7 @@ from typing import Any, Final
 
 from flint import arb, fmpq
 
-from theory.balls import Program, interval, larger
+from theory.activations.balls import Program, interval, larger
 
 __all__ = ["Peak", "Piece", "SingularError", "largest", "require_finite"]
 

@@ -1,4 +1,4 @@
-"""Functions of expansions, and expansions of expressions, on a half-line (``theory.tails``)."""
+"""Functions of expansions, and expansions of expressions, on a half-line (see ``tails``)."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any, Final
 import sympy
 from flint import arb, fmpq
 
-from theory.activation_errors import ActivationError
-from theory.balls import JETS, constant, interval
+from theory.activations.balls import JETS, constant, interval
+from theory.activations.errors import ActivationError
+from theory.activations.growth import ONE, Coefficient, Monomial, TailError, ball, compact, symbolic
+from theory.activations.tails import MINUS_ONE, ORDER, Expansion, series
 from theory.grammar import T
-from theory.growth import ONE, Coefficient, Monomial, TailError, ball, compact, symbolic
-from theory.tails import MINUS_ONE, ORDER, Expansion, series
 
 __all__ = ["expand"]
 
@@ -130,7 +130,7 @@ def expand(expr: sympy.Expr, start: Any) -> Expansion:
     """Enclose an expression in ``T`` for all t >= start.
 
     Args:
-        expr: made of the functions of ``theory.balls.JETS``.
+        expr: made of the functions of ``theory.activations.balls.JETS``.
         start: T0 > 0, an integer or ``fmpq``.
 
     Raises:
