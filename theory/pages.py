@@ -88,6 +88,7 @@ def default_prefix(theorem: Theorem) -> str:
         parts += [f"L{theorem.network.depth}"]
         parts += ["v"] if theorem.network.readout.trainable else []
         parts += ["ball"] if theorem.radius is not None else []
+        parts += [theorem.level] if theorem.level not in ("", "layers") else []
     return "-".join(parts)
 
 
@@ -240,7 +241,7 @@ class Page:
         )
         return (
             "\\wpheading{Symbols}\n{\\small\n"
-            "\\begin{longtable}{@{}l p{0.52\\linewidth} p{0.30\\linewidth}@{}}\n\\toprule\n"
+            "\\begin{longtable}{@{}l p{0.50\\linewidth} p{0.28\\linewidth}@{}}\n\\toprule\n"
             "symbol & meaning & normalisation\\\\\n\\midrule\n\\endhead\n"
             "\\bottomrule\n\\endfoot\n"
             f"{body}\n\\end{{longtable}}}}"

@@ -19,6 +19,8 @@ _LETTER = re.compile(r"\(?[WfRxlkOvzpKtL]\)?")
 _PART = re.compile(r"[-+/*=(]*(?:\d+|[A-Za-z])?[-+/*=)']*")
 _SHAPE = re.compile(r"\(([mp]\w*(?:_\{[^{}]*\})?),(?: (m_\{?[\w\-]+\}?))?\)")
 _CALL = re.compile(r"\b(sqrt|[A-Z])\(([^()]*)\)")
+_READABLE = re.compile(r"[A-Za-z0-9_^{}()|/+*=<>.,;:'\- \N{NO-BREAK SPACE}]+")
+_DANGLING = re.compile(r"[_^](?![A-Za-z0-9{])|(?:[_^](?:\w|\{[^{}]*\})){3}|'\^|\{\}")
 _KEPT_SPACE = "\N{NO-BREAK SPACE}"
 _ENDS = ",;:."
 
@@ -44,6 +46,7 @@ def formula(text: str) -> str:
 
 def prose(text: str) -> str:
     """Plain words with LaTeX for the formulas in them."""
+    text = text.replace("\0", "")
     text = _SHAPE.sub(lambda m: f"\0{'|'.join(p for p in m.groups() if p)}\0", text)
     text = _CALL.sub(lambda m: f"{m[1]}({m[2].replace(' ', _KEPT_SPACE)})", text)
     pieces = text.split("\0")
@@ -105,7 +108,19 @@ def _formula_in_text(span: str) -> str:
         span, after = span[:-1], span[-1] + after
     while span.startswith("(") and span.count("(") > span.count(")"):
         span, before = span[1:], before + "("
+    if not _is_formula(span):
+        return escaped(before + span + after)
     return f"{before}${formula(span)}${escaped(after)}"
+
+
+def _is_formula(span: str) -> bool:
+    """Whether TeX can read it: known characters, paired braces, scripts that have something."""
+    depth = 0
+    for character in span:
+        depth += {"{": 1, "}": -1}.get(character, 0)
+        if depth < 0:
+            return False
+    return depth == 0 and bool(_READABLE.fullmatch(span)) and not _DANGLING.search(span)
 
 
 __all__ = ["formula", "prose"]

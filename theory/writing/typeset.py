@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-LINE = 38.0  # of the width of a quad: what fits beside an equation number in a line of 6.5 inches
+LINE = 36.0  # quads: what fits beside an equation number in 5.5 inches at 10 points
 _TOKEN = re.compile(r"\\(?:[A-Za-z]+|.)|.", re.DOTALL)
 _WIDE = {
     r"\le": 1.3,
