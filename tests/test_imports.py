@@ -69,7 +69,7 @@ def test_each_module_imports_only_what_its_room_may_know(path: str) -> None:
     ("package", "source", "found"),
     [
         ("theory", "import jax.numpy as jnp", ["jax.numpy"]),
-        ("theory", "def f():\n    from numerics import measure", ["numerics"]),
+        ("theory", "def f():\n    from numerics import Model", ["numerics"]),
         ("theory", "from . import networks\nfrom .activations import T\nimport sympy", []),
         ("numerics", "from proofs_check.cli import main", ["proofs_check.cli"]),
         ("numerics", "from theory.kernel import check", ["theory.kernel"]),
@@ -90,7 +90,8 @@ def test_theory_loads_neither_jax_nor_the_other_rooms() -> None:
     loaded = set(run.stdout.split())
     assert {"theory", "sympy"} <= loaded
     assert not loaded & {"jax", "jaxlib", "matfree", "numerics", "proofs_check"}
-    slow = {"flint", "hypothesis", "matplotlib", "rich", "scipy", "sklearn", "z3"}
+    # SymPy itself imports flint where it is installed, as the ground types of its polynomials.
+    slow = {"hypothesis", "matplotlib", "rich", "scipy", "sklearn", "z3"}
     assert not loaded & slow, "import these inside the functions that use them"
 
 
