@@ -131,6 +131,7 @@ class Page:
             self._setting(),
             self._statement(),
             self._order(),
+            self._remarks(),
             self._symbols(),
             self._proof(),
             self._lemma_list(),
@@ -233,6 +234,12 @@ class Page:
         if self.theorem.network is None:
             return ""
         return "\n".join([r"\wpheading{Order of growth}", order_sentences(self.theorem)])
+
+    def _remarks(self) -> str:
+        """What a reader should know beside the statement."""
+        if not self.theorem.remarks:
+            return ""
+        return "\n\n".join([r"\wpheading{Remarks}", *map(prose, self.theorem.remarks)])
 
     def _symbols(self) -> str:
         shown = symbols.rows(self._terms())

@@ -38,6 +38,8 @@ class Reasons:
         self.components = components(self.groups)
         self.own, self.others = by_input(theorem.definitions)
         self.definitions = definition_bundles(self.own)
+        originals = {substitute(f, {INPUT: OTHER}): f for f in self.own} if self.others else {}
+        self._original = {copy: originals[copy] for copy in self.others}
         self._shown = [g for component in self.components for g in component]
         self._place = {g.number: i for i, g in enumerate(self._shown)}
         self._hypotheses = {f: i for i, a in enumerate(theorem.assumptions, 1) for f in a.formulas}
@@ -89,9 +91,7 @@ class Reasons:
         return listed(shown)
 
     def _definition_references(self, formulas: Iterable[Term]) -> list[str]:
-        wanted = set(formulas)
-        back = {substitute(f, {INPUT: OTHER}): f for f in self.own}
-        wanted = {back.get(f, f) if f in self.others else f for f in wanted}
+        wanted = {self._original.get(f, f) for f in formulas}
         return [
             rf"\eqref{{eq:{self.prefix}:def-{label}}}"
             for label, b in self.definitions
@@ -128,6 +128,8 @@ class Reasons:
 
 def by_input(definitions: Sequence[Term]) -> tuple[list[Term], list[Term]]:
     """Definitions, and those that are others' copies at the second input."""
+    if all(OTHER not in d.free for d in definitions):
+        return list(definitions), []
     copies = {substitute(d, {INPUT: OTHER}) for d in definitions if INPUT in d.free}
     others = [d for d in definitions if d in copies and OTHER in d.free]
     return [d for d in definitions if d not in set(others)], others

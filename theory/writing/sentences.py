@@ -41,8 +41,7 @@ def network_sentences(theorem: Theorem) -> str:
 def _sympy(value: Any) -> str:
     import sympy
 
-    text = sympy.latex(value, fold_short_frac=True)
-    return str(text).replace(r"{\left(", "(").replace(r" \right)}", ")")
+    return str(sympy.latex(value)).replace(r"{\left(", "(").replace(r" \right)}", ")")
 
 
 def _equal_runs(values: Sequence[Any]) -> list[tuple[int, int, Any]]:
