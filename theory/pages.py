@@ -33,10 +33,12 @@ PREAMBLE = r"""\documentclass[11pt]{article}
 \usepackage[hidelinks]{hyperref}
 \newtheorem{theorem}{Theorem}
 \newcommand{\wpheading}[1]{\section*{#1}}
+\newcommand{\wptitle}[1]{\Large\bfseries #1}
 \emergencystretch=2em
 """
 
 MACROS = r"""\providecommand{\wpheading}[1]{\paragraph{#1.}}
+\providecommand{\wptitle}[1]{\normalsize\bfseries #1.}
 \providecommand{\wpline}[1]{\par\medskip\noindent\textit{#1.}\enspace}
 \providecommand{\wpwhy}[1]{\par\noindent{\small #1\par}}
 """
@@ -246,11 +248,12 @@ class Page:
         body = "\n".join(
             rf"${a}$ & \raggedright {b} & \raggedright {c}\tabularnewline" for a, b, c in shown
         )
+        head = "\\toprule\nsymbol & meaning & normalisation\\\\\n\\midrule\n"
+        title = r"\multicolumn{3}{@{}l}{\wptitle{Symbols}}\\[1ex]"  # inside, so as not to part
         return (
-            "\\wpheading{Symbols}\n{\\small\n"
-            "\\begin{longtable}{@{}l p{0.50\\linewidth} p{0.28\\linewidth}@{}}\n\\toprule\n"
-            "symbol & meaning & normalisation\\\\\n\\midrule\n\\endhead\n"
-            "\\bottomrule\n\\endfoot\n"
+            "{\\small\\setlength{\\LTleft}{0pt}\n"
+            "\\begin{longtable}{@{}l p{0.51\\linewidth} p{0.29\\linewidth}@{}}\n"
+            f"{title}\n{head}\\endfirsthead\n{head}\\endhead\n\\bottomrule\n\\endfoot\n"
             f"{body}\n\\end{{longtable}}}}"
         )
 
