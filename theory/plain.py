@@ -82,7 +82,7 @@ def _plain(term: Term, level: int) -> str:
             return f"|[{body}]|"
         case "T" if args[0].head == "T":
             return _plain(args[0].args[0], level)
-        case "T" if args[0].head == "jac":
+        case "T" if args[0].head == "jac" and args[0].args[0].args[:1] == ("f",):
             return f"grad {_plain(args[0].args[0], 3)}"
         case "T":
             return f"{_plain(args[0], 3)}'"
