@@ -11,14 +11,18 @@ to be true, never sufficient.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
+from threadpoolctl import ThreadpoolController
 
 from proofs_check.environment import Environment, EvaluationError
 from proofs_check.meaning import operator, real
 from proofs_check.operators import Operator
+from proofs_check.precise import evaluate_real
 from proofs_check.rounding import Measured
 from theory.activations import ActivationError
 from theory.terms import Term, make, substitute
@@ -88,7 +92,7 @@ def evaluate(term: Term, env: Environment) -> float | Operator | Comparison | bo
         EvaluationError: a symbol has no value here; the message says what to give.
     """
     term = _grounded(term, env)
-    with np.errstate(all="ignore"):  # what overflows is seen in the result
+    with _arithmetic():
         if term.sort == "real":
             return real(term, env).value
         if term.sort == "op":
@@ -101,8 +105,24 @@ def evaluate(term: Term, env: Environment) -> float | Operator | Comparison | bo
 
 def measure(term: Term, env: Environment) -> Measured:
     """The value of a real term together with its rounding error."""
-    with np.errstate(all="ignore"):
+    with _arithmetic():
         return real(_grounded(term, env), env)
+
+
+@contextmanager
+def _arithmetic() -> Iterator[None]:
+    """One thread for BLAS, which otherwise waits for the threads of XLA; no warnings.
+
+    What overflows is seen in the result.
+    """
+    with _threads().limit(limits=1, user_api="blas"), np.errstate(all="ignore"):
+        yield
+
+
+@cache
+def _threads() -> ThreadpoolController:
+    """Made once the libraries are loaded: looking them up takes a while."""
+    return ThreadpoolController()
 
 
 def _grounded(term: Term, env: Environment) -> Term:
@@ -239,4 +259,12 @@ def _bounded(env: Environment, layer: int, order: int) -> bool:
     return True
 
 
-__all__ = ["Comparison", "Environment", "EvaluationError", "cases", "evaluate", "measure"]
+__all__ = [
+    "Comparison",
+    "Environment",
+    "EvaluationError",
+    "cases",
+    "evaluate",
+    "evaluate_real",
+    "measure",
+]

@@ -131,12 +131,12 @@ def lanczos(op: Operator, seed: int = 0, steps: int = LANCZOS_STEPS) -> Measured
     beside: list[float] = []
     top, miss = 0.0, math.inf
     for step in range(limit):
-        image = short.adjoint(short @ basis[step][:, None])[:, 0]
+        image = np.array(short.adjoint(short @ basis[step][:, None])[:, 0])
         diagonal.append(float(basis[step] @ image))
         if not math.isfinite(diagonal[-1]):
             return Measured(math.nan, math.nan)
-        for _ in range(2):
-            image = image - basis[: step + 1].T @ (basis[: step + 1] @ image)
+        image -= diagonal[-1] * basis[step]
+        image -= (basis[: step + 1] @ image) @ basis[: step + 1]
         beside.append(float(np.linalg.norm(image)))
         last = step + 1 == limit or beside[-1] <= 4 * U * max(diagonal)
         if last or step % 4 == 3:

@@ -36,6 +36,7 @@ class Operator:
         error: an upper estimate of the spectral norm of (computed - exact).
         sparse: every row and column has at most one entry, so that products add no sums.
         selects: its entries are 0 and 1 besides, so that products round nothing at all.
+        unit: it is the identity.
         parts: two maps of which it is the product, where known.
         multiple: a number and the map of which it is that multiple, where known.
     """
@@ -54,6 +55,7 @@ class Operator:
         "shape",
         "size",
         "sparse",
+        "unit",
     )
 
     def __init__(
@@ -68,7 +70,7 @@ class Operator:
         selects: bool = False,
     ) -> None:
         self.shape, self.size, self.error = shape, size, error
-        self.sparse, self.selects = sparse or selects, selects
+        self.sparse, self.selects, self.unit = sparse or selects, selects, False
         self.array: Array | None = None
         self.parts: tuple[Operator, Operator] | None = None
         self.multiple: tuple[float, Operator] | None = None
@@ -103,7 +105,7 @@ class Operator:
         """The transpose."""
         if self._transposed is None:
             new = self._bare(self.shape[::-1], self.size, self.error)
-            new.sparse, new.selects = self.sparse, self.selects
+            new.sparse, new.selects, new.unit = self.sparse, self.selects, self.unit
             new.array = None if self.array is None else self.array.T
             new.parts = _turned(self.parts)
             new._waist = _turned(self._waist)
@@ -116,7 +118,7 @@ class Operator:
     def _bare(cls, shape: tuple[int, int], size: float, error: float) -> Operator:
         new = object.__new__(cls)
         new.shape, new.size, new.error = shape, size, error
-        new.sparse = new.selects = False
+        new.sparse = new.selects = new.unit = False
         new.array = new.parts = new.multiple = None
         new._gram = new._transposed = new._waist = None
         return new
@@ -174,7 +176,9 @@ def vector(entries: Array, error: float = 0.0) -> Operator:
 
 def identity(dim: int) -> Operator:
     """The identity of R^dim."""
-    return Operator((dim, dim), lambda x: x, lambda y: y, 1.0, selects=True)
+    new = Operator((dim, dim), lambda x: x, lambda y: y, 1.0, selects=True)
+    new.unit = True
+    return new
 
 
 def zero(rows: int, cols: int) -> Operator:
@@ -286,10 +290,10 @@ def kron(left: Operator, right: Operator) -> Operator:
     size = Measured(left.size, left.error) * Measured(right.size, right.error)
 
     def act(x: Array) -> Array:
-        return _two_sided(left.__matmul__, right.__matmul__, x, (c1, c2))
+        return _second(right.__matmul__, right, _first(left.__matmul__, left, x, c1), (r1, c2))
 
     def adjoint(y: Array) -> Array:
-        return _two_sided(left.adjoint, right.adjoint, y, (r1, r2))
+        return _second(right.adjoint, right, _first(left.adjoint, left, y, r1), (c1, r2))
 
     return Operator(
         (r1 * r2, c1 * c2),
@@ -302,14 +306,22 @@ def kron(left: Operator, right: Operator) -> Operator:
     )
 
 
-def _two_sided(left: Action, right: Action, columns: Array, inner: tuple[int, int]) -> Array:
+def _first(action: Action, op: Operator, columns: Array, dim: int) -> Array:
+    """``A (x) I`` on columns of stacked rows, A mapping from R^dim."""
+    if op.unit:
+        return columns
     count = columns.shape[1]
-    first = left(columns.reshape(inner[0], inner[1] * count))
-    rows = first.shape[0]
-    cube = first.reshape(rows, inner[1], count).transpose(1, 0, 2).reshape(inner[1], rows * count)
-    second = right(cube)
-    out = second.reshape(second.shape[0], rows, count).transpose(1, 0, 2)
-    return out.reshape(rows * second.shape[0], count)
+    return action(columns.reshape(dim, -1)).reshape(-1, count)
+
+
+def _second(action: Action, op: Operator, columns: Array, inner: tuple[int, int]) -> Array:
+    """``I (x) B`` on columns of stacked rows, from R^inner[0] (x) R^inner[1]."""
+    if op.unit:
+        return columns
+    count = columns.shape[1]
+    cube = columns.reshape(*inner, count).transpose(1, 0, 2)
+    out = action(cube.reshape(inner[1], -1)).reshape(-1, inner[0], count)
+    return out.transpose(1, 0, 2).reshape(-1, count)
 
 
 def contracted(weights: Operator, tensor: Operator, left: int, right: int) -> Operator:

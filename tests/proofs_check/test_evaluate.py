@@ -211,6 +211,22 @@ def test_the_rest_of_the_language(env: Environment) -> None:
     assert np.allclose(array(make("contract", u, tensor), bound), slices[0] - 2 * slices[1])
 
 
+def test_other_values_of_variables_share_what_has_none(env: Environment) -> None:
+    c = vector_variable("c", layer(1))
+    one, two = (env.binding({c: np.full(4, float(k))}) for k in (1, 2))
+    assert evaluate(norm(c), one) == 2.0
+    assert evaluate(norm(c), two) == 4.0
+    assert evaluate(hessian(CENTRE, INPUT), one) is evaluate(hessian(CENTRE, INPUT), two)
+
+
+def test_a_variable_without_a_value_is_gaussian_and_always_the_same(env: Environment) -> None:
+    c = vector_variable("c", layer(1))
+    assert np.array_equal(array(c, env), array(c, env.binding({})))
+    assert len(np.unique(array(c, env))) == 4
+    with pytest.raises(EvaluationError, match=r"needs the shape \(4, 1\), was given"):
+        evaluate(c, env.binding({c: np.ones(3)}))
+
+
 # -- reals ----------------------------------------------------------------------------------------
 
 
