@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from numerics import lowrank
+from numerics.lowrank import largest
 from numerics.models import Model, Params, check_input, check_params, device_trace, host_trace
 from numerics.spectral import SpectralError, SpectralNorm, dense_norm, lanczos_norm, zero_norm
 from numerics.tolerances import Numbers, network
@@ -50,11 +51,11 @@ def hessian_norm(
     Error model. A product with the computed Hessian errs by at most 4 gamma B in norm per unit
     vector. gamma is `numerics.tolerances.network`'s allowance for one pass through the network,
     four passes being made (forward, backward, and twice in the product); it rests on rounding
-    errors adding up like sqrt(m) u (Higham and Mary 2019) and on activation derivatives accurate to
-    a few units in the last place. B is the norm of the matrix of block norms of theory.md, section
-    3, in which every factor stands with its measured norm plus its first-order sensitivity to a
-    relative error of z. All is computed in float64, also for a float32 model, whose numbers are
-    exact in float64: the norm is that of the Hessian at the parameters as they are.
+    errors adding up like sqrt(m) u (Higham and Mary 2019) and on activation derivatives accurate
+    as `numerics.lowrank.sensitivity` says. B is the norm of the matrix of block norms of theory.md,
+    section 3, in which every factor stands with its measured norm plus that sensitivity. All is
+    computed in float64, also for a float32 model, whose numbers are exact in float64: the norm is
+    that of the Hessian at the parameters as they are.
 
     Args:
         model: the network.
@@ -95,7 +96,7 @@ def hessian_norm(
         weights = tuple(np.asarray(w) for w in params["W"])
         with np.errstate(all="ignore"):
             matrix = lowrank.multiply(weights, coefs, np.eye(size), trained)
-        return dense_norm(matrix, rounding)
+        return dense_norm(np.asarray(matrix), rounding)
     if scale == 0:
         return zero_norm(size, "every coefficient of the quadratic form is exactly zero")
     return lanczos_norm(
@@ -111,11 +112,13 @@ def hessian_norm(
 
 
 def _fixed(arguments: Any, y: Float[Array, "k n"]) -> Float[Array, "k n"]:
-    return jnp.asarray(lowrank.multiply(*arguments, y, False))
+    weights, coefs = arguments
+    return jnp.asarray(lowrank.multiply(weights, coefs, y, False))
 
 
 def _trained(arguments: Any, y: Float[Array, "k n"]) -> Float[Array, "k n"]:
-    return jnp.asarray(lowrank.multiply(*arguments, y, True))
+    weights, coefs = arguments
+    return jnp.asarray(lowrank.multiply(weights, coefs, y, True))
 
 
 _OPERATORS = {False: _fixed, True: _trained}
@@ -128,14 +131,8 @@ def _block_norm(params: Params, coefs: lowrank.Coefficients, trained: bool, *, h
     """
     depth = len(coefs.slope)
     reach = [float(c) for c in coefs.scale]
-    slope = [
-        _largest(s) + a * float(e)
-        for s, a, e in zip(coefs.slope, reach, coefs.slope_change, strict=True)
-    ]
-    bend = [
-        _largest(b) + a * float(e)
-        for b, a, e in zip(coefs.bend, reach, coefs.bend_change, strict=True)
-    ]
+    slope = [largest(s) + e for s, e in zip(coefs.slope, coefs.slope_error, strict=True)]
+    bend = [largest(c) + e for c, e in zip(coefs.bend, coefs.bend_error, strict=True)]
     root = [math.sqrt(unit.size) for unit in coefs.unit]
     P = np.diag(reach)
     M = np.zeros((depth + 1, depth + 1))
@@ -153,20 +150,6 @@ def _block_norm(params: Params, coefs: lowrank.Coefficients, trained: bool, *, h
         M[depth, :depth] = slope[-1] * P[-1] / math.sqrt(coefs.slope[-1].size)
         M[:depth, depth] = M[depth, :depth]
     return float(np.linalg.norm(M, 2)) if np.all(np.isfinite(M)) else math.inf
-
-
-def _inflated(
-    vectors: tuple[lowrank.Vector, ...], changes: tuple[lowrank.Number, ...], reach: list[float]
-) -> list[float]:
-    """Largest entries plus what a relative error of z, of size a_(l-1), does to them."""
-    return [
-        _largest(vector) + size * float(change)
-        for vector, change, size in zip(vectors, changes, reach, strict=True)
-    ]
-
-
-def _largest(vector: Float[np.ndarray, " m"]) -> float:
-    return float(np.max(np.abs(vector)))
 
 
 def _stretch(weight: Float[np.ndarray, "m_out m_in"]) -> float:
@@ -220,7 +203,7 @@ def _diagnosis(model: Model, params: Params, x: Array) -> str:
     return (
         "the network overflows at this input: a pre-activation, a derivative or a block of the "
         "Hessian is infinite or NaN in float64; use smaller parameters or a smaller input "
-        f"(largest |x_i| is {_largest(np.asarray(x)):.1e})"
+        f"(largest |x_i| is {largest(np.asarray(x)):.1e})"
     )
 
 

@@ -49,6 +49,7 @@ from jaxtyping import Array, Float
 
 from numerics.activations import host_derivatives
 from numerics.models import Activations, Params, Trace
+from theory.activations import ActivationFunction, registered
 
 AnyArray: TypeAlias = Array | np.ndarray
 Vector: TypeAlias = Float[np.ndarray, " _"]
@@ -71,8 +72,8 @@ class Coefficients(NamedTuple):
         back: b^l = sigma'(z^l) delta^l, shape (m_l,).
         back_norm: |b^l|.
         delta_norm: |delta^l|.
-        slope_change: largest |sigma''(z^l)|: how slope answers to an error of z.
-        bend_change: largest |delta^l sigma'''(z^l)|: how bend answers to an error of z.
+        slope_error: largest error of slope per unit of relative rounding (see `sensitivity`).
+        bend_error: the same for bend.
     """
 
     scale: tuple[Number, ...]
@@ -83,8 +84,8 @@ class Coefficients(NamedTuple):
     back: tuple[Vector, ...]
     back_norm: tuple[Number, ...]
     delta_norm: tuple[Number, ...]
-    slope_change: tuple[Number, ...]
-    bend_change: tuple[Number, ...]
+    slope_error: tuple[float, ...]
+    bend_error: tuple[float, ...]
 
 
 def dimension(widths: tuple[int, ...], trained_readout: bool) -> int:
@@ -110,23 +111,54 @@ def coefficients(passes: Trace, activations: Activations) -> Coefficients:
     Returns:
         The coefficients.
     """
-    passes = jax.tree.map(np.asarray, passes)
-    norms, units = zip(*(normalize(alpha) for alpha in passes.alpha[:-1]), strict=True)
-    derived = [host_derivatives(f, z, 3) for f, z in zip(activations, passes.z, strict=True)]
-    layers = list(zip(derived, passes.delta, strict=True))
+    alphas, zs, deltas, _ = jax.tree.map(np.asarray, tuple(passes))
+    norms, units = zip(*(normalize(alpha) for alpha in alphas[:-1]), strict=True)
+    derived = [host_derivatives(f, z, 3) for f, z in zip(activations, zs, strict=True)]
+    layers = list(zip(derived, deltas, strict=True))
     backs = tuple(d[1] * delta for d, delta in layers)
+    scales = tuple(n / _root(unit) for n, unit in zip(norms, units, strict=True))
+    errors = [
+        sensitivity(function, d, delta, float(scale))
+        for function, (d, delta), scale in zip(activations, layers, scales, strict=True)
+    ]
     return Coefficients(
-        scale=tuple(n / _root(unit) for n, unit in zip(norms, units, strict=True)),
+        scale=scales,
         unit=units,
         mirror=tuple(_mirror(unit) for unit in units),
         slope=tuple(d[1] for d in derived),
         bend=tuple(d[2] * delta for d, delta in layers),
         back=backs,
         back_norm=tuple(normalize(back)[0] for back in backs),
-        delta_norm=tuple(normalize(delta)[0] for delta in passes.delta),
-        slope_change=tuple(np.max(np.abs(d[2])) for d in derived),
-        bend_change=tuple(np.max(np.abs(d[3] * delta)) for d, delta in layers),
+        delta_norm=tuple(normalize(delta)[0] for delta in deltas),
+        slope_error=tuple(slope for slope, _ in errors),
+        bend_error=tuple(bend for _, bend in errors),
     )
+
+
+def sensitivity(
+    function: ActivationFunction, derived: tuple[Vector, ...], delta: Vector, reach: float
+) -> tuple[float, float]:
+    """How far rounding moves sigma'(z) and delta sigma''(z), in units of relative rounding.
+
+    A relative error of z, whose entries have size a_(l-1), moves them by the next derivative. Named
+    activations are evaluated to a few units in the last place of that; an expression of the user's
+    may cancel, and is granted a few units in the last place of its largest derivative.
+
+    Args:
+        function: sigma.
+        derived: sigma(z), ..., sigma'''(z), each of shape (m_l,).
+        delta: df/dalpha^l, shape (m_l,).
+        reach: a_(l-1).
+
+    Returns:
+        The two numbers: largest over the layer, to be multiplied by a unit roundoff or a gamma.
+    """
+    slope = reach * largest(derived[2])
+    bend = reach * largest(derived[3] * delta)
+    if registered(function):
+        return slope, bend
+    size = max(largest(values) for values in derived)
+    return slope + size, bend + size * largest(delta)
 
 
 def multiply(
@@ -197,14 +229,19 @@ def embed(coefs: Coefficients, y: Float[AnyArray, " n"], trained_readout: bool) 
     return result
 
 
+def largest(vector: Float[np.ndarray, " m"]) -> float:
+    """The norm |.|_inf."""
+    return float(np.max(np.abs(vector)))
+
+
 def normalize(vector: Float[np.ndarray, " m"]) -> tuple[Number, Vector]:
     """Euclidean norm and direction, without overflow or underflow; the direction of 0 is e_1."""
-    largest = np.max(np.abs(vector))
-    if largest == 0:
-        return largest, np.eye(1, vector.size, dtype=vector.dtype)[0]
-    scaled = vector / largest
+    size = np.max(np.abs(vector))
+    if size == 0:
+        return size, np.eye(1, vector.size, dtype=vector.dtype)[0]
+    scaled = vector / size
     norm = np.linalg.norm(scaled)
-    return largest * norm, scaled / norm
+    return size * norm, scaled / norm
 
 
 def _widths(coefs: Coefficients) -> tuple[int, ...]:

@@ -238,7 +238,8 @@ def backward(
     derive: Derive = derivatives,
 ) -> Trace:
     """Forward and backward pass as a pure function; see `trace`. Nothing is checked."""
-    alpha, z, slopes = [x], [], []
+    alpha: list[Any] = [x]
+    z, slopes = [], []
     for weight, activation in zip(params["W"], activations, strict=True):
         z.append(weight @ alpha[-1] / math.sqrt(weight.shape[1]))
         value, slope = derive(activation, z[-1], 1)

@@ -27,6 +27,7 @@ from numerics.lanczos import Lanczos, Operator, Tridiagonal
 from numerics.tolerances import spectrum
 
 STARTS = 4
+_VALUE = 1e-10  # relative residual of the value: an eigenvalue is that close
 _CHECK = 8  # Lanczos steps between two looks at the enclosure
 
 
@@ -45,7 +46,8 @@ class SpectralNorm:
         method: "dense", "lanczos" or "zero".
         certificate: in words: what was computed, by which method, and why the bounds hold.
         failure_probability: probability, over the random start vectors, that `upper` is exceeded.
-        extremes: computed smallest and largest eigenvalue of the matrix.
+        extremes: computed smallest and largest eigenvalue of the matrix. By Lanczos, the one of
+            smaller magnitude is only as accurate as proving that it is the smaller took.
         dimension: number of rows of the matrix whose eigenvalues were taken.
         steps: Lanczos steps taken; 0 if dense.
     """
@@ -245,8 +247,8 @@ class _Ends:
 
     def close(self, rtol: float) -> bool:
         """Whether the enclosure is narrow enough, or as narrow as rounding lets it be."""
-        if self.residual > 0.1 * self.value + self._noise:
-            return False  # far from it: spare the bounds
+        if self.residual > max(_VALUE * self.value, self._noise):
+            return False  # theta is not yet an eigenvalue to that accuracy: spare the bounds
         if all(residual <= 0.1 * self._noise for residual in self._residuals):
             return True
         return self.upper - self.value <= rtol * self.upper
