@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from proofs_check.binding import brief, postorder
 from proofs_check.loading import CheckError
-from theory.plain import plain
 from theory.terms import Term
+from theory.writing.plain import plain
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

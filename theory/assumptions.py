@@ -195,8 +195,8 @@ def _parameters(first: Term, formulas: tuple[Term, ...]) -> Assumption:
 
 
 def _other(formula: Term, formulas: tuple[Term, ...]) -> Assumption:
-    from theory.latex import tex
-    from theory.plain import plain
+    from theory.writing.latex import tex
+    from theory.writing.plain import plain
 
     if formula.head == "le" and "theta" in str(formula.args[0]):
         return Assumption(

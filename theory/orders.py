@@ -257,7 +257,7 @@ class _Walk:
 
     def _statistic(self, term: Term) -> OrderAssumption | None:
         """The order taken for a layer statistic or a gradient norm, or None for other terms."""
-        from theory.plain import plain
+        from theory.writing.plain import plain
 
         if term.head == "norm":
             return self._norm(term, plain(term))

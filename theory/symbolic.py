@@ -55,7 +55,7 @@ def name_of(term: Term) -> str:
         tags = [_tag(t) for t in term.args[1:] if t not in (CENTRE, POINT, INPUT)]
         return "_".join([term.args[0], *tags])
     if term.head == "norm":
-        from theory.plain import plain
+        from theory.writing.plain import plain
 
         return plain(term)
     return str(term.args[0])

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from theory import evaluation
 from theory.assumptions import Assumption, describe
+from theory.derive.pointwise import Claim
 from theory.kernel import Judgement
 from theory.lemmas import LEMMAS, Lemma
 from theory.orders import Order, order_of
-from theory.pointwise import Claim
 from theory.proofs import Proof, linearize, proof_of, to_json
 from theory.symbolic import to_sympy
 from theory.terms import Term
@@ -158,18 +158,18 @@ class Theorem:
             document: a document that compiles by itself, instead of a fragment to input.
             prefix: what every label begins with; by default the theorem's name, depth and readout.
         """
-        from theory.latex import theorem_to_latex
+        from theory.writing.latex import theorem_to_latex
 
         return theorem_to_latex(self, document=document, prefix=prefix)
 
     def _repr_latex_(self) -> str:
         """The statement and its abbreviations for a notebook."""
-        from theory.pages import theorem_to_math
+        from theory.writing.pages import theorem_to_math
 
         return theorem_to_math(self)
 
     def __repr__(self) -> str:
         """The theorem in a terminal: statement, abbreviations, assumptions, order, lemmas."""
-        from theory.plain import theorem_to_text
+        from theory.writing.plain import theorem_to_text
 
         return theorem_to_text(self)

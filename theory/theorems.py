@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 import sympy
 
-from theory import corollaries, kernel
-from theory.identities import LAYER, assembly, signal_identity
+from theory import kernel
+from theory.derive import corollaries
+from theory.derive.identities import LAYER, assembly, signal_identity
+from theory.derive.layers import at_centre, on_ball, with_slopes
+from theory.derive.pointwise import Claim, Derivation, bound_hessian
 from theory.kernel import Judgement
-from theory.layers import at_centre, on_ball, with_slopes
 from theory.lemmas import INPUT_X, POINT_P, vector_variable
-from theory.pointwise import Claim, Derivation, bound_hessian
 from theory.proofs import linearize
 from theory.terms import Term, shift
 from theory.theorem import Theorem

@@ -362,7 +362,7 @@ SHARED = {
     "theory.lemmas": {"LEMMAS", "UnknownLemmaError"},
     "theory.proofs": {"Proof", "ProofFormatError", "Step", "from_json"},
     "theory.kernel": {"RULES"},
-    "theory.plain": {"plain"},
+    "theory.writing.plain": {"plain"},
     "theory": {"lemmas", "vocabulary"},
 }
 

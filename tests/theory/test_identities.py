@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from theory.identities import (
+from theory.derive.identities import (
     DEPTH,
     LAYER,
     assembly,

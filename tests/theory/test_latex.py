@@ -14,18 +14,7 @@ from hypothesis import strategies as st
 
 import theory
 from theory.forms import FORMS
-from theory.latex import PRINTERS, tex
 from theory.lemmas import LEMMAS
-from theory.pages import Page, default_prefix
-from theory.references import (
-    REFERENCES,
-    UnknownReferenceError,
-    bibliography,
-    bibtex,
-    cite,
-    place_in,
-    reference,
-)
 from theory.terms import (
     SCALAR,
     Term,
@@ -44,8 +33,19 @@ from theory.terms import (
 from theory.vocabulary import CENTRE, INPUT, OTHER, POINT, QUANTITIES, block, symbol
 from theory.writing.families import NoFormError, general_entry, generalise, unfold
 from theory.writing.groups import bundle, direction, range_of
+from theory.writing.latex import PRINTERS, tex
 from theory.writing.lines import lines_of
+from theory.writing.pages import Page, default_prefix
 from theory.writing.prose import prose
+from theory.writing.references import (
+    REFERENCES,
+    UnknownReferenceError,
+    bibliography,
+    bibtex,
+    cite,
+    place_in,
+    reference,
+)
 from theory.writing.typeset import broken, width
 
 NAMES = list(theory.catalog)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from theory import references
-from theory.latex import tex
 from theory.lemmas import LEMMAS
 from theory.terms import Term, substitute, subterms
 from theory.theorem import Theorem
 from theory.vocabulary import INPUT, OTHER
+from theory.writing import references
 from theory.writing.groups import Bundle, Group, bundle, components, groups_of, shift_of
+from theory.writing.latex import tex
 from theory.writing.lines import lines_of
 from theory.writing.prose import prose
 from theory.writing.rows import listed, runs

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from theory.latex import tex
 from theory.writing.families import shortened
+from theory.writing.latex import tex
 from theory.writing.typeset import LINE, broken, width
 
 SIGNS = {"eq": "=", "le": r"\le"}

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
 
-from theory import references
-from theory.latex import tex
 from theory.orders import Growth, Monomial, OrderAssumption
-from theory.plain import plain
 from theory.terms import Term, subterms
 from theory.theorem import Theorem
+from theory.writing import references
 from theory.writing.groups import bundle, range_of
+from theory.writing.latex import tex
 from theory.writing.names import escaped, name_to_latex
+from theory.writing.plain import plain
 from theory.writing.prose import prose
 
 DIGITS = 6

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 
-from theory.latex import tex
 from theory.terms import SCALAR, Term, make, subterms
 from theory.vocabulary import CENTRE, OTHER, POINT, QUANTITIES
+from theory.writing.latex import tex
 from theory.writing.names import INPUTS, POINTS
 from theory.writing.prose import prose
 

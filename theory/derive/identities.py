@@ -9,9 +9,9 @@ from __future__ import annotations
 from functools import cache
 
 from theory import kernel
+from theory.derive.tactics import chain, hole, rearranged, rewrite, use
 from theory.kernel import Judgement
 from theory.lemmas import INPUT_X, POINT_P, A, V, fact, vector_variable
-from theory.tactics import chain, hole, rearranged, rewrite, use
 from theory.terms import Arg, Term, dot, inv_root, make, plus, shift, transpose
 from theory.vocabulary import (
     INPUT,

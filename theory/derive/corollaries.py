@@ -3,7 +3,18 @@
 from __future__ import annotations
 
 from theory import kernel
-from theory.identities import hessian_identity
+from theory.derive.identities import hessian_identity
+from theory.derive.pointwise import Claim
+from theory.derive.tactics import (
+    INDEX,
+    Known,
+    bound_norm,
+    chain,
+    hole,
+    rearranged,
+    rewrite,
+    use,
+)
 from theory.kernel import Judgement
 from theory.lemmas import (
     INPUT_X,
@@ -18,17 +29,6 @@ from theory.lemmas import (
     real_variable,
     space_variable,
     vector_variable,
-)
-from theory.pointwise import Claim
-from theory.tactics import (
-    INDEX,
-    Known,
-    bound_norm,
-    chain,
-    hole,
-    rearranged,
-    rewrite,
-    use,
 )
 from theory.terms import (
     SCALAR,

@@ -11,14 +11,13 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from theory import references
-from theory.latex import tex
 from theory.lemmas import LEMMAS
 from theory.terms import Term
 from theory.theorem import Theorem
 from theory.vocabulary import OTHER
-from theory.writing import symbols
+from theory.writing import references, symbols
 from theory.writing.groups import Group, direction, range_of
+from theory.writing.latex import tex
 from theory.writing.lines import Line
 from theory.writing.names import index_to_latex
 from theory.writing.prose import prose

@@ -30,8 +30,8 @@ def tex(term: Node) -> str:
 
 
 def theorem_to_latex(theorem: Theorem, *, document: bool = False, prefix: str | None = None) -> str:
-    """A theorem with its proof as LaTeX; see :func:`theory.pages.theorem_to_latex`."""
-    from theory import pages
+    """A theorem with its proof as LaTeX; see :func:`theory.writing.pages.theorem_to_latex`."""
+    from theory.writing import pages
 
     return pages.theorem_to_latex(theorem, document=document, prefix=prefix)
 

@@ -8,10 +8,10 @@ the back-propagated signal (G) can move.
 from __future__ import annotations
 
 from theory import kernel
+from theory.derive.pointwise import Derivation
+from theory.derive.tactics import at_most, bound_norm, chain, hole, rearranged, rewrite, use
 from theory.kernel import Judgement
 from theory.lemmas import POINT_Q, U, V, fact, real_variable
-from theory.pointwise import Derivation
-from theory.tactics import at_most, bound_norm, chain, hole, rearranged, rewrite, use
 from theory.terms import (
     ZERO,
     Term,

@@ -10,15 +10,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from theory import kernel
-from theory.identities import (
+from theory.derive.identities import (
     hessian_identity,
     jacobian,
     jacobian_of_activation,
     signal_identity,
 )
-from theory.kernel import Judgement
-from theory.lemmas import INPUT_X, POINT_P, A, blocks, fact
-from theory.tactics import (
+from theory.derive.tactics import (
     INDEX,
     Known,
     at_most,
@@ -30,6 +28,8 @@ from theory.tactics import (
     spectral_bound,
     use,
 )
+from theory.kernel import Judgement
+from theory.lemmas import INPUT_X, POINT_P, A, blocks, fact
 from theory.terms import (
     ZERO,
     Arg,
@@ -255,7 +255,7 @@ def bound_jacobians(d: Derivation, zero: dict[tuple[int, Which], Judgement]) -> 
 
 
 def _path(index: int, which: int, d: Derivation) -> Term:
-    """P_{l,k}: a_{k-1} on the diagonal, else r_l P_{l-1,k}, with s_l lambda_{l-1} where r_l is not."""
+    """P_{l,k}: a_{k-1} on the diagonal; below it r_l P_{l-1,k}, or s_l lambda_{l-1} P_{l-1,k}."""
     if which == index:
         return scale_of(d.known[norm(activation(index - 1, d.point, d.at))], width(index - 1))
     below = symbol(f"P{d.bar}", index - 1, which, CENTRE, d.at)
