@@ -83,15 +83,18 @@ def a_posteriori_bound(
         rounding: bound on the norm of the error of one product with a unit vector.
 
     Returns:
-        The bound, >= theta.
+        The bound, >= theta; infinite if `chance` is too small for double precision.
     """
     least = overlap(dimension, chance) - 4 * _U
+    if least <= 0:  # an overlap that small is within rounding of none
+        return math.inf
     noise = run.defect + rounding
     longest = 1 + 2 * dimension * _U  # |v_j|
     size = float(np.max(np.abs(run.alpha) + 2 * run.beta))
     # Excluded by the first step alone; and no finer than the rounding of T's own entries.
     far = (longest * run.beta[0] + noise[0]) / least * (1 + 1e-9) + abs(run.alpha[0] - theta)
-    low, high = 4 * _U * size + np.finfo(float).tiny, max(far, 8 * _U * size) * 2
+    low = 4 * _U * size + np.finfo(float).tiny
+    high = 2 * max(far, 2 * low)
     for _ in range(_ROUNDS):
         gaps = np.geomspace(low, high, _GRID)
         failing = np.flatnonzero(~_excluded(theta + gaps, run, least, noise, longest))

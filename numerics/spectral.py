@@ -87,7 +87,7 @@ def dense_norm(matrix: Float[np.ndarray, "n n"], rounding: float) -> SpectralNor
         raise SpectralError(_not_finite("an entry of the matrix"))
     order = matrix.shape[0]
     largest = float(np.max(np.abs(matrix)))
-    unit = 2.0 ** math.frexp(largest)[1]  # squares neither overflow nor underflow
+    unit = _power_of_two(largest)
     scaled = matrix / unit
     asymmetry = float(np.linalg.norm(scaled - scaled.T)) * unit
     with _threads().limit(limits=1, user_api="blas"):
@@ -177,7 +177,7 @@ def lanczos_norm(
     rng = np.random.default_rng(np.random.SeedSequence((seed, dimension)))
     starts = rng.standard_normal((STARTS, dimension))
     starts /= np.linalg.norm(starts, axis=1, keepdims=True)
-    scale = 2.0 ** -math.frexp(magnitude)[1]  # a power of two: exact
+    scale = 1 / _power_of_two(magnitude)
     process = Lanczos(operator, arguments, starts, scale)
     chance = (failure_probability / 4) ** (1 / STARTS)  # two bounds, two ends
     limit = min(max_steps, dimension)
@@ -251,7 +251,7 @@ class _Ends:
             return False  # theta is not yet an eigenvalue to that accuracy: spare the bounds
         if all(residual <= 0.1 * self._noise for residual in self._residuals):
             return True
-        return self.upper - self.value <= rtol * self.upper
+        return math.isfinite(self.upper) and self.upper - self.value <= rtol * self.upper
 
     @property
     def a_priori(self) -> float:
@@ -289,6 +289,11 @@ def _threads() -> ThreadpoolController:
     # One thread: up to the sizes taken here a second gains 30%, and where another program wants a
     # core, OpenBLAS's threads wait for each other in a busy loop: 7 s instead of 0.1 s were seen.
     return ThreadpoolController()
+
+
+def _power_of_two(size: float) -> float:
+    """A power of two near `size`: to divide by it is exact, and squares then stay in range."""
+    return math.ldexp(1.0, min(max(math.frexp(size)[1], -1000), 1000))
 
 
 def _underflow(order: int) -> float:

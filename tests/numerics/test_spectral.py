@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from matfree import decomp
 from scipy.stats import binomtest
 
 from numerics import spectral
@@ -75,6 +76,25 @@ def test_both_methods_enclose_the_norm(name, scale):
         assert norm.upper - norm.lower <= 2e-6 * exact + 1e8 * own
         assert norm.value == pytest.approx(exact, rel=1e-10, abs=10 * own)
         assert norm.steps <= SIZE
+
+
+@pytest.mark.parametrize("scale", [5e-324, 1e-310, 1e-290, 1e290, 1e308])
+def test_the_ends_of_the_range_of_double_precision(scale):
+    matrix = np.diag([1.0, -0.5, 0.25]) * scale
+    dense = dense_norm(matrix, 0.0)
+    lanczos = lanczos_norm(product, matrix, 3, magnitude=scale, rounding=0.0)
+    for norm in (dense, lanczos):
+        assert norm.lower <= scale <= norm.upper
+        # XLA takes subnormal numbers for zero; the enclosure allows for it
+        assert norm.value == pytest.approx(scale, rel=1e-12, abs=3e-308)
+
+
+def test_a_probability_too_small_for_double_precision_leaves_the_a_priori_bound():
+    matrix, _ = symmetric(SPECTRA["gap"])
+    norm = lanczos_norm(
+        product, matrix, SIZE, magnitude=1.0, rounding=1e-15, failure_probability=1e-80
+    )
+    assert norm.lower <= 1.0 <= norm.upper < 1.3
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 5])
@@ -253,3 +273,15 @@ def test_the_zero_matrix_by_name():
     assert norm.value == norm.lower == 0
     assert norm.upper > 0
     assert norm.certificate.startswith("nothing there")
+
+
+def test_the_same_tridiagonal_matrix_as_matfree():
+    matrix, _ = symmetric(SPECTRA["uniform"])
+    starts = np.random.default_rng(0).standard_normal((2, SIZE))
+    starts /= np.linalg.norm(starts, axis=1, keepdims=True)
+    process = Lanczos(product, matrix, starts, 1.0)
+    process.advance(20)
+    peer = decomp.tridiag_sym(20)
+    for start, run in zip(starts, process.tridiagonals(), strict=True):
+        reference = peer(lambda v: matrix @ v, jnp.asarray(start)).J_small
+        np.testing.assert_allclose(_dense(run), reference, atol=1e-12)
