@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 import numerics
 from numerics.models import Model, Params
-from proofs_check import derivatives
-from proofs_check.derivatives import Vector
+from proofs_check.measuring import derivatives
+from proofs_check.measuring.derivatives import Vector
 from theory.networks import Activation, Dense, Input, Network, Readout
 
 Array = NDArray[np.float64]

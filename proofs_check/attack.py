@@ -18,9 +18,9 @@ import numpy as np
 
 from proofs_check import adversaries
 from proofs_check.adversaries import NETWORKS, Place, Random
-from proofs_check.derivatives import Architecture
-from proofs_check.environment import Environment
-from proofs_check.evaluate import Comparison, cases, evaluate, measure
+from proofs_check.measuring.derivatives import Architecture
+from proofs_check.measuring.environment import Environment
+from proofs_check.measuring.evaluate import Comparison, cases, evaluate, measure
 from theory.lemmas import INDEX, INPUT_X, POINT_P, Schema, V, schema
 from theory.terms import Arg, Term, dot, plus, substitute, subterms
 from theory.vocabulary import READOUT, activation, preactivation, weights

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from proofs_check import arithmetic, words
-from proofs_check.arithmetic import ArithmeticLimitError
-from proofs_check.samples import World
+from proofs_check.replay import arithmetic, words
+from proofs_check.replay.arithmetic import ArithmeticLimitError
+from proofs_check.replay.samples import World
 from tests.proofs_check.term_strategies import (
     DIM,
     SYMBOLS,

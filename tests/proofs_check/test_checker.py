@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 import theory
-from proofs_check.checker import CheckError, check
-from proofs_check.hypotheses import INTERPRETED, MEASURED, definition_problems, kind_of
+from proofs_check.replay.checker import CheckError, check
+from proofs_check.replay.hypotheses import INTERPRETED, MEASURED, definition_problems, kind_of
 from theory import kernel
 from theory.lemmas import LEMMAS, fact, schema
 from theory.proofs import Proof, Step, from_json, proof_of, to_json

@@ -11,9 +11,15 @@ import pytest
 
 import numerics
 import theory
-from proofs_check import derivatives, precise
-from proofs_check.evaluate import Comparison, Environment, EvaluationError, evaluate, measure
-from proofs_check.operators import Operator
+from proofs_check.measuring import derivatives, precise
+from proofs_check.measuring.evaluate import (
+    Comparison,
+    Environment,
+    EvaluationError,
+    evaluate,
+    measure,
+)
+from proofs_check.measuring.operators import Operator
 from theory.lemmas import fact, real_variable, vector_variable
 from theory.networks import Activation, Dense, Input, Network, Readout
 from theory.proofs import linearize

@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 import theory
-from proofs_check.measured_judge import refuted
-from proofs_check.mutants import corpus, judge
+from proofs_check.mutation.measured_judge import refuted
+from proofs_check.mutation.mutants import corpus, judge
 from theory.terms import le, make, mul, rat
 
 NETWORKS = [n for n in theory.catalog if n.startswith("LZB20")]

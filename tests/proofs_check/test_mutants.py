@@ -9,10 +9,10 @@ import pytest
 from rich.console import Console
 
 import theory
-from proofs_check.checker import CheckError, check
-from proofs_check.loading import load
-from proofs_check.mutants import Mutant, Verdict, corpus, judge, mutants, table
-from proofs_check.mutations import variants
+from proofs_check.mutation.mutants import Mutant, Verdict, corpus, judge, mutants, table
+from proofs_check.mutation.mutations import variants
+from proofs_check.replay.checker import CheckError, check
+from proofs_check.replay.loading import load
 from theory.proofs import Proof, Step
 from theory.terms import ONE, ZERO, add, eq, le, make, mul, norm, power, rat
 from theory.vocabulary import CENTRE, INPUT, activation, width

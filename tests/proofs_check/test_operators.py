@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proofs_check import norms, operators
-from proofs_check.operators import Operator
-from proofs_check.rounding import Measured, product, total
+from proofs_check.measuring import norms, operators
+from proofs_check.measuring.operators import Operator
+from proofs_check.measuring.rounding import Measured, product, total
 
 RANDOM = np.random.default_rng(7)
 

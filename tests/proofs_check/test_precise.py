@@ -8,7 +8,7 @@ import pytest
 import sympy
 
 import numerics
-from proofs_check import precise
+from proofs_check.measuring import precise
 from theory.activations import ACTIVATIONS, ActivationError, T, activation
 from theory.evaluation import MissingValueError
 from theory.networks import Activation, Dense, Input, Network, Readout

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 import proofs_check
-from proofs_check.arithmetic import ArithmeticLimitError
-from proofs_check.rules import BindingError, RuleError, Sequent, replay
+from proofs_check.replay.arithmetic import ArithmeticLimitError
+from proofs_check.replay.rules import BindingError, RuleError, Sequent, replay
 from theory import kernel
 from theory.lemmas import A, UnknownLemmaError, V, fact, operator_variable
 from theory.proofs import linearize
@@ -369,7 +369,7 @@ SHARED = {
 
 @pytest.mark.parametrize("name", CHECKER)
 def test_the_checker_shares_only_the_language_and_the_lemmas(name):
-    source = Path(proofs_check.__path__[0], f"{name}.py").read_text()
+    source = Path(proofs_check.__path__[0], "replay", f"{name}.py").read_text()
     for node in ast.walk(ast.parse(source)):
         assert not isinstance(node, ast.Assert)
         if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "theory":

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import theory
-from proofs_check.arithmetic import ArithmeticLimitError
-from proofs_check.samples import World
-from proofs_check.second_opinion import (
+from proofs_check.replay.arithmetic import ArithmeticLimitError
+from proofs_check.replay.samples import World
+from proofs_check.replay.second_opinion import (
     AGREED,
     CONTRADICTED,
     UNKNOWN,
@@ -19,7 +19,7 @@ from proofs_check.second_opinion import (
     is_arithmetic,
     opinion,
 )
-from proofs_check.words import equal
+from proofs_check.replay.words import equal
 from tests.proofs_check.term_strategies import exact, operators, reals, rewritten
 from theory import kernel
 from theory.proofs import Step

@@ -2,7 +2,7 @@
 
 Each takes a real term and gives terms that differ from it at one place: a term of a sum lost, a
 layer index off by one, a norm for another.  Most make an upper bound too small; some only make it
-another one.  Which of them make a theorem false is for the judges of :mod:`proofs_check.mutants` to
+another one.  Which of them make a theorem false is for the judges of :mod:`proofs_check.mutation.mutants` to
 say.
 """
 
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from proofs_check.binding import brief
+from proofs_check.replay.binding import brief
 from theory.terms import SCALAR, Term, TermError, add, make, mul, rat
 
 ZERO, HALF = rat(0), rat(1, 2)

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from typing import Any
 
-from proofs_check.binding import brief, postorder
+from proofs_check.replay.binding import brief, postorder
 from theory.kernel import RULES
 from theory.proofs import Proof, ProofFormatError, Step, from_json
 from theory.terms import Term, TermError, make

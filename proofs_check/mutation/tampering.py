@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from proofs_check.binding import brief
+from proofs_check.replay.binding import brief
 from theory.proofs import Proof, Step, to_json
 from theory.terms import Term, make, rat
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Any
 
-from proofs_check.arithmetic import factored, real
-from proofs_check.samples import World
+from proofs_check.replay.arithmetic import factored, real
+from proofs_check.replay.samples import World
 from theory.terms import Term
 
 Skeleton = tuple[Any, ...]

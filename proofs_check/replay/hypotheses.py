@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
-from proofs_check.binding import STAR, brief, free, mentions, postorder, put
-from proofs_check.words import equal
+from proofs_check.replay.binding import STAR, brief, free, mentions, postorder, put
+from proofs_check.replay.words import equal
 from theory import vocabulary
 from theory.proofs import Proof
 from theory.terms import PARAMS, SCALAR, Term, make

@@ -18,11 +18,11 @@ import numpy as np
 from numerics.activations import derivatives as activation_derivatives
 from numerics.activations import host_derivatives
 from numerics.models import backward
-from proofs_check import operators
-from proofs_check.derivatives import unflatten
-from proofs_check.environment import Environment, EvaluationError
-from proofs_check.operators import Operator
-from proofs_check.rounding import Jet, Measured, constant, coordinate
+from proofs_check.measuring import operators
+from proofs_check.measuring.derivatives import unflatten
+from proofs_check.measuring.environment import Environment, EvaluationError
+from proofs_check.measuring.operators import Operator
+from proofs_check.measuring.rounding import Jet, Measured, constant, coordinate
 from theory.terms import Term, subterms
 
 Function = Callable[[jax.Array], jax.Array]

@@ -20,7 +20,7 @@ from typing import Any
 
 from flint import Ordering, fmpq, fmpq_mpoly_ctx, fmpz
 
-from proofs_check.binding import brief, postorder
+from proofs_check.replay.binding import brief, postorder
 from theory.terms import Term
 
 FINE = 2**8 * 3**4 * 5**2 * 7 * 11 * 13  # generators are roots of their atoms of this order
@@ -280,7 +280,7 @@ def _real(node: Term) -> Real:
         case "max" | "min":
             return generator((node.head, frozenset(_REALS[a].key for a in args)))
         case "norm":
-            from proofs_check.words import operator_key
+            from proofs_check.replay.words import operator_key
 
             return generator(("norm", args[0], operator_key(args[1])))
         case "specnorm":

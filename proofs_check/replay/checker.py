@@ -14,14 +14,14 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from proofs_check.arithmetic import ArithmeticLimitError
-from proofs_check.binding import BindingError, brief
-from proofs_check.check_report import CheckReport, Failure
-from proofs_check.hypotheses import assumptions_of, contradictions, definition_problems
-from proofs_check.loading import CheckError, load
-from proofs_check.rules import RuleError, Sequent, replay
-from proofs_check.samples import World
-from proofs_check.second_opinion import CONTRADICTED, TIMEOUT_MS, is_arithmetic, opinion
+from proofs_check.replay.arithmetic import ArithmeticLimitError
+from proofs_check.replay.binding import BindingError, brief
+from proofs_check.replay.check_report import CheckReport, Failure
+from proofs_check.replay.hypotheses import assumptions_of, contradictions, definition_problems
+from proofs_check.replay.loading import CheckError, load
+from proofs_check.replay.rules import RuleError, Sequent, replay
+from proofs_check.replay.samples import World
+from proofs_check.replay.second_opinion import CONTRADICTED, TIMEOUT_MS, is_arithmetic, opinion
 from theory.lemmas import UnknownLemmaError
 from theory.proofs import Proof, Step
 from theory.terms import Term, TermError

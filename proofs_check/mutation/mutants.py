@@ -15,14 +15,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from proofs_check.binding import postorder
-from proofs_check.checker import REFUSED, check
-from proofs_check.loading import CheckError, load
-from proofs_check.mutations import Variant, variants
-from proofs_check.rules import Sequent, replay
-from proofs_check.samples import World
-from proofs_check.second_opinion import AGREED, CONTRADICTED, implies, is_arithmetic, opinion
-from proofs_check.tampering import tampered
+from proofs_check.mutation.mutations import Variant, variants
+from proofs_check.mutation.tampering import tampered
+from proofs_check.replay.binding import postorder
+from proofs_check.replay.checker import REFUSED, check
+from proofs_check.replay.loading import CheckError, load
+from proofs_check.replay.rules import Sequent, replay
+from proofs_check.replay.samples import World
+from proofs_check.replay.second_opinion import AGREED, CONTRADICTED, implies, is_arithmetic, opinion
 from theory.proofs import Proof, Step
 from theory.terms import Term, TermError, make
 

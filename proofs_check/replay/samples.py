@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from proofs_check.binding import brief, free
+from proofs_check.replay.binding import brief, free
 from theory.terms import Term, make
 
 Array = NDArray[np.float64]

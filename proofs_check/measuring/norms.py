@@ -14,8 +14,8 @@ import numpy as np
 import scipy.linalg
 
 from numerics.tolerances import gamma, spectrum
-from proofs_check.operators import NARROW, Array, Operator
-from proofs_check.rounding import Measured, U
+from proofs_check.measuring.operators import NARROW, Array, Operator
+from proofs_check.measuring.rounding import Measured, U
 
 DENSE_SIDE = 512  # smaller side up to which a matrix that is there is decomposed
 LANCZOS_STEPS = 400

@@ -14,11 +14,11 @@ import numpy as np
 
 from numerics.activations import host_derivatives
 from numerics.tolerances import ACTIVATION_ROUNDINGS, gamma
-from proofs_check import derivatives, functions, norms, operators
-from proofs_check.environment import Environment, EvaluationError, State
-from proofs_check.functions import Context
-from proofs_check.operators import Operator
-from proofs_check.rounding import (
+from proofs_check.measuring import derivatives, functions, norms, operators
+from proofs_check.measuring.environment import Environment, EvaluationError, State
+from proofs_check.measuring.functions import Context
+from proofs_check.measuring.operators import Operator
+from proofs_check.measuring.rounding import (
     Measured,
     U,
     product,

@@ -19,9 +19,9 @@ from typing import Any
 
 import z3
 
-from proofs_check.arithmetic import ArithmeticLimitError
-from proofs_check.binding import BindingError, free, postorder, put
-from proofs_check.skeletons import Skeleton, SkeletonError, Unknowns
+from proofs_check.replay.arithmetic import ArithmeticLimitError
+from proofs_check.replay.binding import BindingError, free, postorder, put
+from proofs_check.replay.skeletons import Skeleton, SkeletonError, Unknowns
 from theory.proofs import Step
 from theory.terms import Term, TermError
 

@@ -7,15 +7,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from proofs_check.binding import brief, postorder
-from proofs_check.loading import CheckError
+from proofs_check.replay.binding import brief, postorder
+from proofs_check.replay.loading import CheckError
 from theory.terms import Term
 from theory.writing.plain import plain
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from proofs_check.hypotheses import Assumption
+    from proofs_check.replay.hypotheses import Assumption
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def _readable(term: Term) -> str:
 
 @dataclass(frozen=True)
 class CheckReport:
-    """The result of :func:`proofs_check.checker.check`.
+    """The result of :func:`proofs_check.replay.checker.check`.
 
     Attributes:
         statement: what the proof claims to prove.

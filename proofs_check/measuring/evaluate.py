@@ -19,11 +19,11 @@ from functools import cache
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
-from proofs_check.environment import Environment, EvaluationError
-from proofs_check.meaning import operator, real
-from proofs_check.operators import Operator
-from proofs_check.precise import evaluate_real
-from proofs_check.rounding import Measured
+from proofs_check.measuring.environment import Environment, EvaluationError
+from proofs_check.measuring.meaning import operator, real
+from proofs_check.measuring.operators import Operator
+from proofs_check.measuring.precise import evaluate_real
+from proofs_check.measuring.rounding import Measured
 from theory.activations import ActivationError
 from theory.terms import Term, make, substitute
 
@@ -84,7 +84,7 @@ def evaluate(term: Term, env: Environment) -> float | Operator | Comparison | bo
         env: the network, its points and inputs, and the values of all other symbols.
 
     Returns:
-        A number for a real, an :class:`~proofs_check.operators.Operator` for an operator, a
+        A number for a real, an :class:`~proofs_check.measuring.operators.Operator` for an operator, a
         :class:`Comparison` for ``le``, ``eq`` and for statements about them (the tightest case of
         ``forall`` and ``ball``), True or False for facts about the network and ranges of indices.
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from proofs_check.rounding import Measured, matrix_product_rounding
+from proofs_check.measuring.rounding import Measured, matrix_product_rounding
 
 Array = NDArray[np.float64]
 Action = Callable[[Array], Array]

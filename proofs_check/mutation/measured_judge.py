@@ -15,8 +15,8 @@ import numpy as np
 import numerics
 import theory
 from numerics.models import Model
-from proofs_check.environment import Environment, EvaluationError
-from proofs_check.evaluate import Comparison, evaluate
+from proofs_check.measuring.environment import Environment, EvaluationError
+from proofs_check.measuring.evaluate import Comparison, evaluate
 from theory.proofs import Proof
 from theory.terms import Term, make, subterms
 

@@ -3,7 +3,7 @@
 A word is a product of letters, a letter being whatever is not a sum, a product, a multiple, a
 transpose or an identity.  Letters are numbered, and remember the spaces they map between, so that
 nothing about zero or the identity is lost inside them.  Coefficients are the polynomials of
-:mod:`proofs_check.arithmetic`.
+:mod:`proofs_check.replay.arithmetic`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Mapping
 from typing import Any
 
-from proofs_check.arithmetic import (
+from proofs_check.replay.arithmetic import (
     ArithmeticLimitError,
     Real,
     equal_reals,
@@ -20,7 +20,7 @@ from proofs_check.arithmetic import (
     real,
     times,
 )
-from proofs_check.binding import brief, postorder, put
+from proofs_check.replay.binding import brief, postorder, put
 from theory.terms import SCALAR, Term, make
 
 Word = tuple[int, ...]

@@ -2,8 +2,8 @@
 
 This is the replayer's own reading of the rules.  It shares with the kernel the term language
 (:func:`theory.terms.make`) and the lemma schemata, and nothing else: substitution, free variables
-and normal forms are those of :mod:`proofs_check.binding`, :mod:`proofs_check.arithmetic` and
-:mod:`proofs_check.words`.
+and normal forms are those of :mod:`proofs_check.replay.binding`, :mod:`proofs_check.replay.arithmetic` and
+:mod:`proofs_check.replay.words`.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from proofs_check.arithmetic import at_most
-from proofs_check.binding import (
+from proofs_check.replay.arithmetic import at_most
+from proofs_check.replay.binding import (
     STAR,
     BindingError,
     brief,
@@ -25,7 +25,7 @@ from proofs_check.binding import (
     put,
     with_spaces,
 )
-from proofs_check.words import equal
+from proofs_check.replay.words import equal
 from theory import lemmas
 from theory.terms import PARAMS, SCALAR, Term, make
 

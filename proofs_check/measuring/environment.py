@@ -15,10 +15,10 @@ from numpy.typing import ArrayLike
 
 from numerics.activations import host_derivatives
 from numerics.models import Model, Params, check_params
-from proofs_check import derivatives, norms, operators
-from proofs_check.derivatives import Architecture, Vector
-from proofs_check.operators import Operator
-from proofs_check.rounding import Jet, Measured, constant, coordinate
+from proofs_check.measuring import derivatives, norms, operators
+from proofs_check.measuring.derivatives import Architecture, Vector
+from proofs_check.measuring.operators import Operator
+from proofs_check.measuring.rounding import Jet, Measured, constant, coordinate
 from theory.activations import ActivationFunction
 from theory.terms import Term
 

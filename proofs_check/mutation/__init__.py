@@ -1,0 +1,1 @@
+"""False theorems, built by machine from true ones, and the judges that must reject them."""
