@@ -1,0 +1,72 @@
+"""Where theory and numerics meet: checkers, verification, falsification, reports, command line.
+
+Everything is loaded when it is first asked for: checking a proof needs no JAX, and measuring a
+network no solver.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from proofs_check import strategies
+    from proofs_check.counterexamples import Counterexample
+    from proofs_check.falsification import Falsification, falsify
+    from proofs_check.measuring.evaluate import Comparison, Environment
+    from proofs_check.replay.check_report import CheckReport
+    from proofs_check.replay.checker import check
+    from proofs_check.replay.loading import CheckError
+    from proofs_check.report import Report
+    from proofs_check.statements import Conjecture
+    from proofs_check.trials import Search
+    from proofs_check.verification import verify
+
+_HOMES = {
+    "CheckError": "replay.loading",
+    "CheckReport": "replay.check_report",
+    "Comparison": "measuring.evaluate",
+    "Conjecture": "statements",
+    "Counterexample": "counterexamples",
+    "Environment": "measuring.evaluate",
+    "Falsification": "falsification",
+    "Report": "report",
+    "Search": "trials",
+    "check": "replay.checker",
+    "falsify": "falsification",
+    "verify": "verification",
+}
+
+__all__ = [
+    "CheckError",
+    "CheckReport",
+    "Comparison",
+    "Conjecture",
+    "Counterexample",
+    "Environment",
+    "Falsification",
+    "Report",
+    "Search",
+    "check",
+    "falsify",
+    "strategies",
+    "verify",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name from the module it lives in."""
+    if name == "strategies":
+        return import_module("proofs_check.strategies")
+    home = _HOMES.get(name)
+    if home is None:
+        msg = f"module 'proofs_check' has no attribute {name!r}; it has {', '.join(__all__)}"
+        raise AttributeError(msg)
+    value = getattr(import_module(f"proofs_check.{home}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """The public names."""
+    return sorted(__all__)

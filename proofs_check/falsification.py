@@ -1,0 +1,203 @@
+"""The search for a network on which a statement is false.
+
+Hypothesis draws networks, seeds, inputs and radii, and shrinks what violates the statement to the
+simplest violation it can find; that one is measured a second time, with more digits where it is
+small enough, before it is reported.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from random import Random
+from typing import TypeAlias
+
+from hypothesis import HealthCheck, Phase, find, settings
+from hypothesis import strategies as st
+from hypothesis.errors import NoSuchExample
+from hypothesis.strategies import SearchStrategy
+
+import numerics
+from proofs_check import strategies
+from proofs_check.counterexamples import Counterexample, of_statement
+from proofs_check.judging import Check, judge
+from proofs_check.statements import ON_BALL, Statement, network_of
+from proofs_check.strategies import Instance
+from proofs_check.trials import Search, Trial
+from theory.networks import Network
+from theory.theorem import Theorem
+from theory.theorems import HypothesisError
+
+Factory: TypeAlias = Callable[[Network], Statement]
+
+SEARCH = Search(starts=1, steps=3, random=1, kernel=False)
+
+
+@dataclass
+class Falsification:
+    """What a search for a violation found.
+
+    Attributes:
+        statement: name of the statement.
+        examples: instances drawn, those of shrinking included.
+        judged: instances on which the statement was held against a network.
+        refused: instances that the statement does not cover.
+        undecided: instances on which rounding, or an overflow, left it open.
+        violations: instances that violated it, those of shrinking included.
+        tightest: the least bound over measured value of all that hold; inf if none.
+        tightest_at: where that was.
+        instance: the simplest violation; None if there was none.
+        counterexample: the same, measured again.
+        seconds: how long it took.
+    """
+
+    statement: str = ""
+    examples: int = 0
+    judged: int = 0
+    refused: int = 0
+    undecided: int = 0
+    violations: int = 0
+    tightest: float = math.inf
+    tightest_at: Instance | None = None
+    instance: Instance | None = None
+    counterexample: Counterexample | None = None
+    seconds: float = 0.0
+
+    @property
+    def found(self) -> bool:
+        """Whether a violation was found and confirmed by the second measurement."""
+        return self.counterexample is not None and self.counterexample.confirmed
+
+    def __str__(self) -> str:
+        """The search in a few lines."""
+        head = (
+            f"{self.statement}: {self.examples} examples in {self.seconds:.0f} s, {self.judged} "
+            f"judged, {self.refused} not covered, {self.undecided} undecided"
+        )
+        if self.counterexample is None:
+            near = "" if self.tightest_at is None else f"; least bound/measured {self.tightest:.4g}"
+            return f"{head}; no violation{near}"
+        return f"{head}; simplest of {self.violations} violations:\n{self.counterexample}"
+
+
+def falsify(
+    claim: Statement | Factory,
+    *,
+    max_examples: int = 200,
+    seed: int = 0,
+    max_depth: int = 8,
+    max_width: int = 12,
+    instances: SearchStrategy[Instance] | None = None,
+    search: Search | None = None,
+    time_limit_s: float | None = None,
+) -> Falsification:
+    """Search for a network on which a statement is false, and shrink it.
+
+    Args:
+        claim: a theorem or a :class:`~proofs_check.statements.Conjecture`, whose widths are drawn
+            where they are symbols; or a function from a network to one of them, such as
+            ``theory.hessian_bound``, for which architectures are drawn as well.
+        max_examples: how many instances are drawn before shrinking.
+        seed: of the search: the same seed, the same instances.
+        max_depth: largest depth drawn, for a function.
+        max_width: largest width drawn.
+        instances: a strategy of one's own instead.
+        search: where in a ball to measure.
+        time_limit_s: no more instances are judged after about this long.
+
+    Returns:
+        What was found; ``.found`` says whether the statement is false.
+
+    Raises:
+        HypothesisError: the statement has no network.
+    """
+    state = _Hunt(claim, search or SEARCH, time_limit_s)
+    drawn = _instances(claim, max_depth, max_width) if instances is None else instances
+    options = settings(
+        max_examples=max_examples,
+        deadline=None,
+        database=None,
+        phases=(Phase.generate, Phase.shrink),
+        suppress_health_check=list(HealthCheck),
+        derandomize=False,
+    )
+    try:
+        simplest = find(drawn, state.violates, settings=options, random=Random(seed))
+    except NoSuchExample:
+        return state.result()
+    return state.result(simplest)
+
+
+def _instances(
+    claim: Statement | Factory, max_depth: int, max_width: int
+) -> SearchStrategy[Instance]:
+    if not _is_statement(claim):
+        return strategies.instances(max_depth=max_depth, max_width=max_width)
+    net = network_of(claim)  # type: ignore[arg-type]
+    nets = strategies.numeric(net, max_width=max_width)
+    own = getattr(claim, "radius", None)
+    radius = None
+    if own is not None and getattr(own, "is_number", True):
+        radius = st.just(float(own))
+    return strategies.instances(network=nets, radius=radius)
+
+
+def _is_statement(claim: Statement | Factory) -> bool:
+    return isinstance(claim, Theorem) or hasattr(claim, "relation")
+
+
+class _Hunt:
+    """One search: what it has seen."""
+
+    def __init__(
+        self, claim: Statement | Factory, search: Search, time_limit_s: float | None
+    ) -> None:
+        self.claim, self.search = claim, search
+        self.begin = time.perf_counter()
+        self.end = math.inf if time_limit_s is None else self.begin + time_limit_s
+        self.seen = Falsification()
+
+    def violates(self, instance: Instance) -> bool:
+        """Whether the statement is false on an instance, by more than rounding."""
+        self.seen.examples += 1
+        if time.perf_counter() > self.end:
+            return False
+        held = self.hold(instance)
+        if held is None:
+            self.seen.refused += 1
+            return False
+        self.seen.judged += 1
+        check = held[2]
+        self.seen.undecided += check.outcome == "undecided"
+        self.seen.violations += check.outcome == "violated"
+        if check.outcome == "holds" and check.ratio < self.seen.tightest:
+            self.seen.tightest, self.seen.tightest_at = check.ratio, instance
+        return check.outcome == "violated"
+
+    def hold(self, instance: Instance) -> tuple[Statement, Trial, Check] | None:
+        """Hold the statement against an instance; None where it does not cover it."""
+        try:
+            if _is_statement(self.claim):
+                statement: Statement = self.claim  # type: ignore[assignment]
+            else:
+                statement = self.claim(instance.net)  # type: ignore[operator]
+        except HypothesisError:
+            return None
+        self.seen.statement = self.seen.statement or statement.name
+        ball = statement.radius is not None or statement.quantity in ON_BALL
+        model = numerics.instantiate(instance.net, seed=instance.seed)
+        x, z = instance.inputs
+        trial = Trial(model, x, z, instance.radius if ball else None, self.search)
+        return statement, trial, judge(statement, trial)
+
+    def result(self, simplest: Instance | None = None) -> Falsification:
+        """What was found, the simplest violation measured again."""
+        if simplest is not None:
+            held = self.hold(simplest)
+            self.seen.instance = simplest
+            if held is not None:
+                self.seen.counterexample = of_statement(*held)
+        self.seen.seconds = time.perf_counter() - self.begin
+        return self.seen
