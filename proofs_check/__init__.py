@@ -11,30 +11,31 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from proofs_check import strategies
-    from proofs_check.counterexamples import Counterexample
     from proofs_check.falsification import Falsification, falsify
-    from proofs_check.measuring.evaluate import Comparison, Environment
+    from proofs_check.measuring.evaluate import Comparison, Environment, evaluate
     from proofs_check.replay.check_report import CheckReport
     from proofs_check.replay.checker import check
     from proofs_check.replay.loading import CheckError
-    from proofs_check.report import Report
-    from proofs_check.statements import Conjecture
-    from proofs_check.trials import Search
-    from proofs_check.verification import verify
+    from proofs_check.verification.counterexamples import Counterexample
+    from proofs_check.verification.report import Report
+    from proofs_check.verification.statements import Conjecture
+    from proofs_check.verification.trials import Search
+    from proofs_check.verification.verify import verify
 
 _HOMES = {
     "CheckError": "replay.loading",
     "CheckReport": "replay.check_report",
     "Comparison": "measuring.evaluate",
-    "Conjecture": "statements",
-    "Counterexample": "counterexamples",
+    "Conjecture": "verification.statements",
+    "Counterexample": "verification.counterexamples",
     "Environment": "measuring.evaluate",
     "Falsification": "falsification",
-    "Report": "report",
-    "Search": "trials",
+    "Report": "verification.report",
+    "Search": "verification.trials",
     "check": "replay.checker",
+    "evaluate": "measuring.evaluate",
     "falsify": "falsification",
-    "verify": "verification",
+    "verify": "verification.verify",
 }
 
 __all__ = [
@@ -48,6 +49,7 @@ __all__ = [
     "Report",
     "Search",
     "check",
+    "evaluate",
     "falsify",
     "strategies",
     "verify",

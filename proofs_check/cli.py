@@ -31,7 +31,7 @@ from proofs_check.cli_support import (
 )
 
 if TYPE_CHECKING:
-    from proofs_check.report import Report
+    from proofs_check.verification.report import Report
     from theory.networks import Network
 
 STATUS = {"consistent": CONSISTENT, "violated": VIOLATED, "inconclusive": INCONCLUSIVE}
@@ -158,7 +158,7 @@ def _verified(
     """Derive, check and measure."""
     import theory
     from proofs_check.replay.checker import check
-    from proofs_check.verification import verify as measure
+    from proofs_check.verification.verify import verify as measure
 
     net = network_from(network, **description)
     chosen = _widths(net, widths)
@@ -281,7 +281,7 @@ def _proof_text(path: str) -> str:
 @click.argument("file", type=click.Path())
 def export(name: str, file: str) -> None:
     """Write a proof to a JSON file that 'check' reads."""
-    from proofs_check.report import write_bytes
+    from proofs_check.verification.report import write_bytes
 
     with bad_input():
         text = json.dumps(theorem_from(name).to_json(), ensure_ascii=False)
@@ -304,7 +304,7 @@ def latex(name: str, pdf: bool, output: str | None) -> None:
     NAME is a name of the catalogue, or a network file (TOML): then the main theorem for it.
     """
     from proofs_check import typesetting
-    from proofs_check.report import write_bytes
+    from proofs_check.verification.report import write_bytes
 
     with bad_input():
         source = theorem_from(name).to_latex(document=True)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from proofs_check.verification import Progress
+    from proofs_check.verification.verify import Progress
     from theory.networks import Network
     from theory.theorem import Theorem
 
@@ -79,7 +79,7 @@ def one_line(text: str) -> str:
 def bad_input() -> Iterator[None]:
     """Turn what the user can mend into a one-line error."""
     from proofs_check.data import InputError
-    from proofs_check.plan import PlanError
+    from proofs_check.verification.plan import PlanError
     from theory.activations.errors import ActivationError
     from theory.grammar import GrammarError
     from theory.networks import NetworkError
@@ -177,7 +177,7 @@ def require_memory(net: Network, widths: Sequence[int] | None) -> None:
     Raises:
         BadInputError: naming the width.
     """
-    from proofs_check.plan import networks
+    from proofs_check.verification.plan import networks
 
     numeric, width = networks(net, widths)[-1]
     sizes = [int(m) for m in numeric.widths]

@@ -21,11 +21,11 @@ from hypothesis.strategies import SearchStrategy
 
 import numerics
 from proofs_check import strategies
-from proofs_check.counterexamples import Counterexample, of_statement
-from proofs_check.judging import Check, judge
-from proofs_check.statements import ON_BALL, Statement, network_of
 from proofs_check.strategies import Instance
-from proofs_check.trials import Search, Trial
+from proofs_check.verification.counterexamples import Counterexample, of_statement
+from proofs_check.verification.judging import Check, judge
+from proofs_check.verification.statements import ON_BALL, Statement, network_of
+from proofs_check.verification.trials import Search, Trial
 from theory.networks import Network
 from theory.theorem import Theorem
 from theory.theorems import HypothesisError
@@ -96,8 +96,8 @@ def falsify(
     """Search for a network on which a statement is false, and shrink it.
 
     Args:
-        claim: a theorem or a :class:`~proofs_check.statements.Conjecture`, whose widths are drawn
-            where they are symbols; or a function from a network to one of them, such as
+        claim: a theorem or a :class:`~proofs_check.verification.statements.Conjecture`, whose
+            widths are drawn where they are symbols; or a function from a network to one of them, such as
             ``theory.hessian_bound``, for which architectures are drawn as well.
         max_examples: how many instances are drawn before shrinking.
         seed: of the search: the same seed, the same instances.

@@ -1,7 +1,7 @@
 """Hypothesis strategies for networks, inputs, radii: for ``falsify``, and for tests of one's own.
 
-What is drawn shrinks to something readable: one layer of width 1 with tanh, seed 0, an input of small
-integers, radius 0.  Every draw can be repeated from what it prints.
+What is drawn shrinks to something readable: one layer of width 1 with tanh, seed 0, an input of
+small integers, radius 0.  Every draw can be repeated from what it prints.
 
     @given(proofs_check.strategies.instances(max_width=8))
     def test_my_bound(instance): ...
@@ -161,7 +161,7 @@ def instances(
     max_width: int = 12,
     scales: Sequence[float] = SCALES,
     radius: SearchStrategy[float] | None = None,
-) -> Instance:
+) -> SearchStrategy[Instance]:
     """Everything that a measurement depends on.
 
     Args:

@@ -1,0 +1,1 @@
+"""A theorem against concrete networks: measure, hold against the bound, fit, judge, report."""

@@ -1,0 +1,240 @@
+"""One network at one input (or a pair of them), and everything that is measured there once."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property, partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array
+
+from numerics.ball import perturb, towards
+from numerics.hessian import hessian_norm
+from numerics.kernels import kernel_change
+from numerics.linearization import linearization_gap
+from numerics.measure import Measurement, measure
+from numerics.models import Activations, Model, Params, forward
+from numerics.search import ball_search
+from numerics.spectral import SpectralError, SpectralNorm
+from numerics.tolerances import network as pass_tolerance
+from proofs_check.data import Inputs
+from proofs_check.verification.statements import UNKNOWN, Sides
+from theory.terms import Term
+
+CENTRE = "centre"
+
+
+@dataclass(frozen=True)
+class Search:
+    """How a ball is searched for points where a bound is tight.
+
+    Attributes:
+        starts: ascents of :func:`numerics.ball_search`; 0 for none.
+        steps: Hessian norms estimated in each.
+        random: points at random on the sphere.
+        kernel: whether to try the point along ``H grad f``, where the kernel moves fastest.
+        limit: number of parameters up to which any of ``starts`` and ``kernel`` is done.
+    """
+
+    starts: int = 1
+    steps: int = 4
+    random: int = 1
+    kernel: bool = True
+    limit: int = 20_000_000
+
+
+@dataclass(eq=False)
+class Trial:
+    """A network with numbers in it, one input or two, and a ball; measured on demand.
+
+    Attributes:
+        model: the network.
+        x: the input, shape ``(d,)``.
+        z: the other input, where a statement is about two.
+        radius: of the ball around the model's own parameters; None for no ball.
+        search: where in the ball to measure.
+        notes: what could not be measured, and why.
+    """
+
+    model: Model
+    x: Inputs
+    z: Inputs
+    radius: float | None = None
+    search: Search = field(default_factory=Search)
+    notes: list[str] = field(default_factory=list)
+
+    # -- at the centre ----------------------------------------------------------------------------
+
+    @cached_property
+    def statistics(self) -> dict[str, Measurement]:
+        """The layer statistics and the gradient norm at both inputs, the Hessian norm left out."""
+        first = measure(self.model, self.x, hessian=False)
+        same = np.array_equal(self.x, self.z)
+        return {"x": first, "z": first if same else measure(self.model, self.z, hessian=False)}
+
+    @cached_property
+    def margin(self) -> float:
+        """Relative rounding error granted to a bound: a few per layer statistic in a product.
+
+        The bound is a polynomial in the statistics of degree at most three per layer, each of them
+        right to one pass through the network.
+        """
+        return (3 * self.model.net.depth + 8) * pass_tolerance(self.model.widths).relative
+
+    def other(self, term: Term) -> Sides:
+        """Any other norm in a bound, at the centre, by the evaluator of proof lines."""
+        from proofs_check.measuring.evaluate import Environment, measure
+
+        env = Environment(
+            self.model,
+            inputs={"x": self.x, "z": self.z},
+            reals={} if self.radius is None else {"R": self.radius},
+        )
+        found = measure(term, env)
+        return Sides.around(found.value, found.error)
+
+    # -- on the ball ------------------------------------------------------------------------------
+
+    @cached_property
+    def points(self) -> dict[str, Params]:
+        """Points of the ball beside its centre, by how they were found."""
+        if self.radius is None:
+            return {}
+        seed = self.model.seed
+        found = {
+            "random" if i == 0 else f"random {i + 1}": perturb(self.model, self.radius, seed + i)
+            for i in range(self.search.random)
+        }
+        if self.radius == 0 or self.model.num_params > self.search.limit:
+            return found
+        if self.search.kernel:
+            found |= self._attempt(
+                "kernel", lambda: fastest(self.model, self.x, self.radius or 0.0)
+            )
+        if self.search.starts:
+            found |= self._attempt("search", self._climb)
+        return found
+
+    def _climb(self) -> Params:
+        found = ball_search(
+            self.model,
+            self.x,
+            self.radius or 0.0,
+            starts=self.search.starts,
+            steps=self.search.steps,
+            seed=self.model.seed,
+        )
+        self._searched = found.norm
+        return found.params
+
+    def _attempt(self, name: str, find: Callable[[], Params]) -> dict[str, Params]:
+        try:
+            return {name: find()}
+        except (SpectralError, FloatingPointError, np.linalg.LinAlgError) as error:
+            self.notes.append(f"no point {name!r} in the ball: {error}")
+            return {}
+
+    @cached_property
+    def hessians(self) -> dict[str, SpectralNorm]:
+        """Enclosed Hessian norms at the centre and at the points of the ball."""
+        places: dict[str, Params] = {CENTRE: self.model.params, **self.points}
+        found = {}
+        for name, params in places.items():
+            if name == "search" and hasattr(self, "_searched"):
+                found[name] = self._searched
+                continue
+            norm = self._norm(name, params)
+            if norm is not None:
+                found[name] = norm
+        return found
+
+    def _norm(self, name: str, params: Params) -> SpectralNorm | None:
+        try:
+            return hessian_norm(self.model, self.x, params)
+        except SpectralError as error:
+            self.notes.append(f"no Hessian norm at {name}: {error}")
+            return None
+
+    @cached_property
+    def centre_norm(self) -> SpectralNorm | None:
+        """The enclosed Hessian norm at the centre alone; None where it is not defined."""
+        if "hessians" in self.__dict__:
+            return self.hessians.get(CENTRE)
+        return self._norm(CENTRE, self.model.params)
+
+    @cached_property
+    def kernel_changes(self) -> dict[str, Sides]:
+        """``|K(x, z) - K0(x, z)|`` at the points of the ball, with its rounding error."""
+        pair = np.stack([self.x, self.z])
+        found = {}
+        for name, params in self.points.items():
+            change = kernel_change(self.model, pair, params)
+            size = float(np.max(np.abs(change.reference), initial=0.0)) + change.absolute
+            error = 4 * pass_tolerance(self.model.widths).margin(size)
+            found[name] = Sides.around(abs(float(change.difference[0, 1])), error)
+        return found
+
+    @cached_property
+    def gaps(self) -> dict[str, Sides]:
+        """``|f - f_lin|`` at the points of the ball, with its rounding error."""
+        here = self.statistics["x"]
+        found = {}
+        for name, params in self.points.items():
+            gap = linearization_gap(self.model, self.x, params)
+            size = abs(here["output"]) + here["gradient_norm"] * (self.radius or 0.0) + gap
+            found[name] = Sides.around(gap, 4 * pass_tolerance(self.model.widths).margin(size))
+        return found
+
+    # -- by the name of the quantity --------------------------------------------------------------
+
+    def values(self, quantity: str, ball: bool) -> dict[str, Sides]:
+        """What is to be held against a bound: at the centre, or at points of the ball.
+
+        Returns:
+            Sides by place; empty if nothing could be measured.
+        """
+        match quantity:
+            case "hessian_norm" if ball:
+                return {p: Sides(n.lower, n.value, n.upper) for p, n in self.hessians.items()}
+            case "hessian_norm":
+                norm = self.centre_norm
+                return {} if norm is None else {CENTRE: Sides(norm.lower, norm.value, norm.upper)}
+            case "kernel_change":
+                return self.kernel_changes
+            case "linearization_gap":
+                return self.gaps
+            case "gradient_norm":
+                size = self.statistics["x"]["gradient_norm"]
+                error = pass_tolerance(self.model.widths).margin(size)
+                return {CENTRE: Sides.around(size, error)}
+        return {CENTRE: UNKNOWN}
+
+
+def largest(values: dict[str, Sides]) -> tuple[str, Sides]:
+    """The place of the largest value, and the largest of all ends."""
+    if not values:
+        return "nowhere", UNKNOWN
+    place = max(values, key=lambda p: (not math.isnan(values[p].value), values[p].value))
+    ends = [(s.lower, s.value, s.upper) for s in values.values()]
+    if any(math.isnan(v) for end in ends for v in end):
+        return place, Sides(values[place].lower, values[place].value, math.nan)
+    return place, Sides(*(max(end[i] for end in ends) for i in range(3)))
+
+
+def fastest(model: Model, x: Inputs, radius: float) -> Params:
+    """The point of the sphere along ``H grad f``: there K(x, x) grows fastest, to first order."""
+    slope = _kernel_slope(
+        model.params, model.readout, jnp.asarray(x, model.dtype), model.net.activations
+    )
+    return towards(model.params, slope, radius)
+
+
+@partial(jax.jit, static_argnums=3)
+def _kernel_slope(params: Params, readout: Array, x: Array, activations: Activations) -> Params:
+    gradient = jax.grad(lambda p: forward(p, readout, x, activations))
+    found: Params = jax.jvp(gradient, (params,), (gradient(params),))[1]
+    return found
