@@ -24,6 +24,8 @@ __all__ = ["BallError", "distance", "moved", "norm", "perturb", "project", "towa
 
 _STREAM = 0x62616C6C  # separates these directions from the draws of `instantiate` at the same seed
 
+_SAFE = 1e-250  # no square that matters underflows in a sum above this, none overflows below 1/this
+
 
 class BallError(ValueError):
     """A radius or a point that makes no ball."""
@@ -126,13 +128,17 @@ def norm(direction: Params) -> float:
     Args:
         direction: of the structure of `Model.params`.
     """
-    leaves = [np.asarray(leaf) for leaf in jax.tree.leaves(direction)]
-    # Scaled: the squares could overflow or underflow.
+    leaves = [np.asarray(leaf, np.float64).ravel() for leaf in jax.tree.leaves(direction)]
+    with np.errstate(all="ignore"):
+        # Not BLAS: a sum of squares gains nothing from its threads and waits for all of them.
+        square = math.fsum(float(np.einsum("i,i->", leaf, leaf)) for leaf in leaves)
+    if _SAFE < square < 1 / _SAFE:
+        return math.sqrt(square)
+    # Scaled: the squares could have overflowed or underflowed.
     largest = float(max(np.max(np.abs(leaf), initial=0.0) for leaf in leaves))
     if not (math.isfinite(largest) and largest > 0):
         return largest
-    squares = (np.square(leaf / largest, dtype=np.float64) for leaf in leaves)
-    return largest * math.sqrt(sum(float(np.sum(square)) for square in squares))
+    return largest * math.sqrt(math.fsum(float(np.sum((leaf / largest) ** 2)) for leaf in leaves))
 
 
 def _inside(params0: Params, step: Params, factor: float, radius: float) -> Params:

@@ -19,9 +19,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
@@ -55,7 +56,6 @@ NEURONS = 8  # candidates per layer
 NEAR_ZERO = np.linspace(-4, 4, 129)  # where activations bend most
 ALONG = np.linspace(-1, 1, 33)
 MOMENTUM = 0.5
-POLISH = 3  # times the steps of one ascent, for the best of them
 NOISE = 0.01  # norm of what is added to a unit start vector
 SHORTEST_STEP = 1e-4  # of the radius
 LEAST_GAIN = 1e-7  # relative; below it a step counts as failed
@@ -113,7 +113,7 @@ def ball_search(
     params0: Params | None = None,
     *,
     starts: int = 5,
-    steps: int = 20,
+    steps: int = 30,
     seed: int = 0,
 ) -> BallSearch:
     """Search a ball of parameters for the largest Hessian norm.
@@ -125,8 +125,8 @@ def ball_search(
         params0: the centre; None means `model.params`.
         starts: how many ascents; two from leading eigenvalues of the centre, one from a neuron,
             one from a random point, and so on in turn.
-        steps: most Hessian norms estimated in each ascent; three times as many in the last, which
-            carries on from the best.
+        steps: most Hessian norms estimated in each ascent, and in the last, which carries on from
+            the best.
         seed: of the random points and Lanczos starts.
 
     Returns:
@@ -176,7 +176,7 @@ class _Search:
         best = self.centre
         for name, point in self.starts(starts):
             best = max(best, self.ascend(name, point, steps), key=lambda p: p.value)
-        return self.ascend("the best so far", best, POLISH * steps) if starts else best
+        return self.ascend("the best so far", best, steps) if starts else best
 
     def passes(self, params: Params) -> tuple[Params, Trace]:
         """The parameters where they are multiplied fastest, and the trace there."""
@@ -290,8 +290,11 @@ class _Search:
                 self.history.append(SearchStep(name, point.value, away, self.evaluations))
         return point
 
-    def slope(self, point: _Point) -> Params | None:
-        """The unit direction in which ``|u . H u|`` grows fastest; None if it is stationary."""
+    def slope(self, point: _Point) -> tuple[Params, float] | None:
+        """Where ``|u . H u|`` grows fastest, and the factor that makes it a unit vector.
+
+        None where it is stationary.
+        """
         local, passes = self.passes(point.params)
         coefs = coefficients(passes, self.model.net.activations)
         direction = point.direction.astype(self.model.dtype)
@@ -300,20 +303,59 @@ class _Search:
         size = norm(gradient)
         if not 0 < size < np.inf:
             return None
-        factor = self.model.dtype.type((-1 if value < 0 else 1) / size)
-        return jax.tree.map(lambda leaf: factor * leaf, gradient)
+        return gradient, (-1 if value < 0 else 1) / size
 
     def attempt(
-        self, point: _Point, previous: Params, slope: Params, length: float
+        self, point: _Point, previous: Params, slope: tuple[Params, float], length: float
     ) -> _Point | None:
         """A step along the slope and half the last move; None if the norm does not grow."""
-        inside = project(moved(point.params, slope, length), self.params0, self.radius)
-        if previous is not point.params:
-            # moved twice: adding half of the last move
-            carried = moved(moved(inside, point.params, MOMENTUM), previous, -MOMENTUM)
-            inside = project(carried, self.params0, self.radius)
-        found = self.leading(inside, point.direction + self.noise())
+        advance = _host_advance if isinstance(slope[0]["W"][0], np.ndarray) else _device_advance
+        real = self.model.dtype.type
+        params = advance(
+            self.params0,
+            real(self.radius),
+            point.params,
+            previous,
+            real(MOMENTUM if previous is not point.params else 0.0),
+            slope[0],
+            real(length * slope[1]),
+        )
+        away = distance(params, self.params0)
+        if not np.isfinite(away):
+            return None
+        if away > self.radius:  # by rounding
+            params = project(params, self.params0, self.radius)
+        params = jax.tree.map(jnp.asarray, params)
+        found = self.leading(params, point.direction + self.noise())
         return found if found.value > point.value * (1 + LEAST_GAIN) else None
+
+
+def _advance(
+    xp: Any,
+    params0: Params,
+    radius: Any,
+    params: Params,
+    previous: Params,
+    momentum: Any,
+    slope: Params,
+    length: Any,
+) -> Params:
+    """``P(P(params + length slope) + momentum (params - previous))``, P the projection."""
+
+    def nearest(point: Params) -> Params:
+        step = jax.tree.map(lambda p, c: p - c, point, params0)
+        size = xp.sqrt(sum(xp.sum(leaf**2) for leaf in jax.tree.leaves(step)))
+        factor = radius / xp.maximum(size, radius)
+        return jax.tree.map(lambda c, s: c + factor * s, params0, step)
+
+    stepped = nearest(jax.tree.map(lambda p, s: p + length * s, params, slope))
+    return nearest(
+        jax.tree.map(lambda q, p, before: q + momentum * (p - before), stepped, params, previous)
+    )
+
+
+_host_advance = partial(_advance, np)
+_device_advance = jax.jit(partial(_advance, jnp))
 
 
 def _reachable(z: Float[np.ndarray, " m"], reach: float) -> Float[np.ndarray, "m g"]:
