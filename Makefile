@@ -53,7 +53,8 @@ types: .venv-test/made
 	.venv-test/bin/mypy
 
 # make latex        a PDF of each theorem in THEOREMS, in build/latex (needs latexmk and pdflatex)
-THEOREMS = LZB20/A7
+THEOREMS = LZB20/A2 LZB20/A3 LZB20/A4 LZB20/A5 LZB20/A7 LZB20/A7-centre LZB20/A7-slopes \
+	LZB20/A7+A2 LZB20/A7+A3 LZB22/B4 LZB22/B4-summed
 latex: .venv-test/made
 	set -e; for name in $(THEOREMS); do \
 		.venv-test/bin/widthproof latex "$$name" --pdf --output build/latex; \
