@@ -1,1 +1,1 @@
-"""What every term of a proof is on a concrete network: numbers and linear maps with their errors."""
+"""What every term of a proof is on a concrete network: numbers and maps, with their errors."""

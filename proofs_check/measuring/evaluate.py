@@ -84,9 +84,10 @@ def evaluate(term: Term, env: Environment) -> float | Operator | Comparison | bo
         env: the network, its points and inputs, and the values of all other symbols.
 
     Returns:
-        A number for a real, an :class:`~proofs_check.measuring.operators.Operator` for an operator, a
-        :class:`Comparison` for ``le``, ``eq`` and for statements about them (the tightest case of
-        ``forall`` and ``ball``), True or False for facts about the network and ranges of indices.
+        A number for a real, an :class:`~proofs_check.measuring.operators.Operator` for an
+        operator, a :class:`Comparison` for ``le``, ``eq`` and for statements about them (the
+        tightest case of ``forall`` and ``ball``), True or False for facts about the network and
+        ranges of indices.
 
     Raises:
         EvaluationError: a symbol has no value here; the message says what to give.

@@ -2,8 +2,8 @@
 
 Each takes a real term and gives terms that differ from it at one place: a term of a sum lost, a
 layer index off by one, a norm for another.  Most make an upper bound too small; some only make it
-another one.  Which of them make a theorem false is for the judges of :mod:`proofs_check.mutation.mutants` to
-say.
+another one.  Which of them make a theorem false is for the judges of
+:mod:`proofs_check.mutation.mutants` to say.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 This is the replayer's own reading of the rules.  It shares with the kernel the term language
 (:func:`theory.terms.make`) and the lemma schemata, and nothing else: substitution, free variables
-and normal forms are those of :mod:`proofs_check.replay.binding`, :mod:`proofs_check.replay.arithmetic` and
-:mod:`proofs_check.replay.words`.
+and normal forms are those of :mod:`proofs_check.replay.binding`,
+:mod:`proofs_check.replay.arithmetic` and :mod:`proofs_check.replay.words`.
 """
 
 from __future__ import annotations
