@@ -28,7 +28,7 @@ Operator: TypeAlias = Callable[[Any, Array], Array]
 """(arguments, y) -> A y for each row of y, shape (k, n): static, so hashable and long-lived."""
 
 _CHUNK = 32  # rows of the basis orthogonalized against at once
-_CAPACITY = 128  # rows of the basis allocated at first
+_CAPACITY = 96  # rows of the basis allocated at first
 
 
 class _State(NamedTuple):
