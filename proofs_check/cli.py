@@ -209,7 +209,9 @@ def _print(report: Report, *, as_json: bool, quiet: bool) -> None:
         from rich.console import Console
 
         console = Console(highlight=False)
-        console.print(report, width=None if console.is_terminal else 120)
+        if not console.is_terminal:
+            console = Console(highlight=False, width=100)
+        console.print(report)
 
 
 # -- the catalogue --------------------------------------------------------------------------------
@@ -281,11 +283,11 @@ def _proof_text(path: str) -> str:
 @click.argument("file", type=click.Path())
 def export(name: str, file: str) -> None:
     """Write a proof to a JSON file that 'check' reads."""
-    from proofs_check.verification.report import write_bytes
+    from theory.files import write_atomically
 
     with bad_input():
         text = json.dumps(theorem_from(name).to_json(), ensure_ascii=False)
-        write_bytes(file, text.encode() + b"\n")
+        write_atomically(file, text.encode() + b"\n")
     click.echo(f"written: {file}")
 
 
@@ -304,7 +306,7 @@ def latex(name: str, pdf: bool, output: str | None) -> None:
     NAME is a name of the catalogue, or a network file (TOML): then the main theorem for it.
     """
     from proofs_check import typesetting
-    from proofs_check.verification.report import write_bytes
+    from theory.files import write_atomically
 
     with bad_input():
         source = theorem_from(name).to_latex(document=True)
@@ -322,7 +324,7 @@ def latex(name: str, pdf: bool, output: str | None) -> None:
                 raise BadInputError(str(error)) from error
         os.makedirs(folder, exist_ok=True)
         for path, data in contents.items():
-            write_bytes(path, data)
+            write_atomically(path, data)
             click.echo(f"written: {path}")
 
 

@@ -18,7 +18,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import secrets
 import tomllib
 from collections.abc import Callable
 from fractions import Fraction
@@ -32,7 +31,7 @@ from theory.activations.errors import ActivationError
 from theory.grammar import GrammarError, parse, to_text
 from theory.networks import Activation, Dense, Input, Layer, Network, NetworkError, Readout, width
 
-__all__ = ["from_toml", "load", "to_toml", "write_atomically"]
+__all__ = ["from_toml", "load", "to_toml"]
 
 VERSION: Final = 1
 MAX_BYTES: Final = 2_000_000
@@ -274,22 +273,3 @@ def _longest_valid(lines: list[str], low: int, high: int) -> tuple[int, dict[str
         except (ValueError, RecursionError):
             continue
     return low, {}
-
-
-def write_atomically(path: str | os.PathLike[str], text: str) -> None:
-    """Write a text file whole or not at all: a new file beside it, then a rename over it.
-
-    Raises:
-        OSError: the file cannot be written; what was there before is kept.
-    """
-    target = Path(path)
-    temporary = target.with_name(f".{target.name}.{secrets.token_hex(8)}.tmp")
-    try:
-        with temporary.open("x", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, target)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise

@@ -331,9 +331,9 @@ class Network:
         Raises:
             OSError: the file cannot be written; what was there before is kept.
         """
-        from theory.network_files import write_atomically
+        from theory.files import write_atomically
 
-        write_atomically(path, self.to_toml())
+        write_atomically(path, self.to_toml().encode())
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Network:

@@ -7,7 +7,6 @@ import io
 import json
 import math
 import os
-import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from fractions import Fraction
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from proofs_check.verification.judging import Check
 from proofs_check.verification.ledger import Ledger
 from proofs_check.verification.statements import Prediction, Sides
+from theory.files import write_atomically
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -148,7 +148,7 @@ class Report:
         """Draw everything against the width, with the predicted slopes, into an image file."""
         from proofs_check.verification.plots import scaling_png
 
-        write_bytes(path, scaling_png(self))
+        write_atomically(path, scaling_png(self))
 
     # -- for a program ----------------------------------------------------------------------------
 
@@ -214,7 +214,7 @@ class Report:
         target = Path(folder)
         target.mkdir(parents=True, exist_ok=True)
         for name, data in contents.items():
-            write_bytes(target / name, data)
+            write_atomically(target / name, data)
         return tuple(target / name for name in contents)
 
 
@@ -289,22 +289,3 @@ def plain_data(value: Any) -> Any:
         extra = {n: getattr(value, n) for n in ("ratio",) if hasattr(value, n)}
         return plain_data(named | extra)
     return plain_data(value.tolist()) if hasattr(value, "tolist") else str(value)
-
-
-def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
-    """Write a file whole or not at all: a new file beside it, then a rename over it.
-
-    Raises:
-        OSError: the file cannot be written; what was there before is kept.
-    """
-    target = Path(path)
-    temporary = target.with_name(f".{target.name}.{secrets.token_hex(8)}.tmp")
-    try:
-        with temporary.open("xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, target)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise

@@ -69,11 +69,7 @@ def layer_term(index: Arg, point: Term, at: Term) -> Term:
 def jacobian_of_activation(index: Arg, point: Term, at: Term) -> Judgement:
     """dalpha^l = D^l dz^l, under ``pointwise`` and ``smooth`` at l."""
     z = preactivation(index, point, at)
-    meaning = use(
-        "activation",
-        bind={LAYER: index, POINT_P: point, INPUT_X: at},
-        given=[kernel.hypothesis(fact("pointwise", index))],
-    )
+    meaning = activation_meaning(index, point, at)
     h = hole(z)
     inside = kernel.congruence(make("jac", h, point), {h: meaning})
     rule = use(
@@ -82,6 +78,26 @@ def jacobian_of_activation(index: Arg, point: Term, at: Term) -> Judgement:
         given=[kernel.hypothesis(fact("smooth", index))],
     )
     return chain(inside, rule)
+
+
+def activation_meaning(index: Arg, point: Term, at: Term) -> Judgement:
+    """alpha^l = sigma_l(z^l), under ``pointwise`` at l."""
+    return use(
+        "activation",
+        bind={LAYER: index, POINT_P: point, INPUT_X: at},
+        given=[kernel.hypothesis(fact("pointwise", index))],
+    )
+
+
+def _bent(index: Arg, covector: Term, point: Term, at: Term) -> Judgement:
+    """``<c, d2 alpha^l>`` by the chain rule, under ``pointwise`` and ``smooth`` at l."""
+    z = preactivation(index, point, at)
+    h = hole(z)
+    meaning = activation_meaning(index, point, at)
+    inside = kernel.congruence(make("hess", covector, h, point), {h: meaning})
+    bind = {LAYER: index, POINT_P: point, V: z, vector_variable("c"): covector}
+    smooth = kernel.hypothesis(fact("smooth", index))
+    return chain(inside, use("hessian_pointwise", bind=bind, given=[smooth]))
 
 
 def recursion(index: Arg, covector: Term, point: Term, at: Term) -> Judgement:
@@ -93,19 +109,7 @@ def recursion(index: Arg, covector: Term, point: Term, at: Term) -> Judgement:
 
     Source: Liu, Zhu and Belkin 2022, Section 3 (the recursion over layers).
     """
-    z = preactivation(index, point, at)
-    meaning = use(
-        "activation",
-        bind={LAYER: index, POINT_P: point, INPUT_X: at},
-        given=[kernel.hypothesis(fact("pointwise", index))],
-    )
-    h = hole(z)
-    inside = kernel.congruence(make("hess", covector, h, point), {h: meaning})
-    bind = {LAYER: index, POINT_P: point, V: z, vector_variable("c"): covector}
-    outer = chain(
-        inside,
-        use("hessian_pointwise", bind=bind, given=[kernel.hypothesis(fact("smooth", index))]),
-    )
+    outer = _bent(index, covector, point, at)
     return chain(outer, _through_weights(outer.conclusion.args[1], index, point, at))
 
 
@@ -136,19 +140,7 @@ def assembly(index: Arg, covector: Term, point: Term, at: Term) -> Judgement:
     above = shift(index, 1)
     first = dense_rule(covector, above, point, at)
     inner = dot(transpose(weights(above, point)), covector)
-    z = preactivation(index, point, at)
-    meaning = use(
-        "activation",
-        bind={LAYER: index, POINT_P: point, INPUT_X: at},
-        given=[kernel.hypothesis(fact("pointwise", index))],
-    )
-    h = hole(z)
-    inside = kernel.congruence(make("hess", inner, h, point), {h: meaning})
-    bind = {LAYER: index, POINT_P: point, V: z, vector_variable("c"): inner}
-    bent = chain(
-        inside,
-        use("hessian_pointwise", bind=bind, given=[kernel.hypothesis(fact("smooth", index))]),
-    )
+    bent = _bent(index, inner, point, at)
     scale, (_, cross, crossed) = (
         first.conclusion.args[1].args[0],
         (first.conclusion.args[1].args[1].args),
