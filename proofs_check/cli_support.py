@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from proofs_check.verification.verify import Progress
     from theory.networks import Network
     from theory.theorem import Theorem
@@ -234,11 +236,38 @@ def theorem_from(name_or_file: str) -> Theorem:
 
 @contextmanager
 def progress_bar(*, shown: bool) -> Iterator[Progress]:
-    """A bar on standard error, with the time that remains at the pace so far."""
+    """A bar on standard error, with the time that remains at the pace so far.
+
+    Where standard error is no terminal, a line for each width instead.
+    """
+    from rich.console import Console
+
+    console = Console(stderr=True)
     if not shown:
         yield lambda *_: None
-        return
-    from rich.console import Console
+    elif not console.is_terminal:
+        yield _Lines()
+    else:
+        with _bar(console) as show:
+            yield show
+
+
+class _Lines:
+    """Progress as lines of text, one whenever the text changes by more than its seed."""
+
+    def __init__(self) -> None:
+        self.last = ""
+
+    def __call__(self, done: float, total: float, text: str) -> None:
+        """Print a line if there is something new."""
+        head = text.split(", seed")[0]
+        if head != self.last:
+            self.last = head
+            click.echo(f"{done / total:4.0%}  {head}", err=True)
+
+
+@contextmanager
+def _bar(console: Console) -> Iterator[Progress]:
     from rich.progress import (
         BarColumn,
         Progress,
@@ -256,7 +285,6 @@ def progress_bar(*, shown: bool) -> Iterator[Progress]:
         TextColumn("remaining"),
         TimeRemainingColumn(),
     )
-    console = Console(stderr=True)
     with Progress(*columns, console=console, transient=True, speed_estimate_period=120) as bar:
         task = bar.add_task("starting", total=None)
 

@@ -32,7 +32,7 @@ from theory.theorems import HypothesisError
 
 Factory: TypeAlias = Callable[[Network], Statement]
 
-SEARCH = Search(starts=1, steps=3, random=1, kernel=False)
+SEARCH = Search(starts=1, steps=3, random=1)
 
 
 @dataclass
@@ -97,15 +97,15 @@ def falsify(
 
     Args:
         claim: a theorem or a :class:`~proofs_check.verification.statements.Conjecture`, whose
-            widths are drawn where they are symbols; or a function from a network to one of them, such as
-            ``theory.hessian_bound``, for which architectures are drawn as well.
+            widths are drawn where they are symbols; or a function from a network to one of them,
+            such as ``theory.hessian_bound``, for which architectures are drawn as well.
         max_examples: how many instances are drawn before shrinking.
         seed: of the search: the same seed, the same instances.
         max_depth: largest depth drawn, for a function.
         max_width: largest width drawn.
         instances: a strategy of one's own instead.
         search: where in a ball to measure.
-        time_limit_s: no more instances are judged after about this long.
+        time_limit_s: the search, shrinking included, ends after about this long.
 
     Returns:
         What was found; ``.found`` says whether the statement is false.
@@ -127,6 +127,8 @@ def falsify(
         simplest = find(drawn, state.violates, settings=options, random=Random(seed))
     except NoSuchExample:
         return state.result()
+    except _TimeUp:
+        return state.result(state.last)
     return state.result(simplest)
 
 
@@ -148,6 +150,10 @@ def _is_statement(claim: Statement | Factory) -> bool:
     return isinstance(claim, Theorem) or hasattr(claim, "relation")
 
 
+class _TimeUp(KeyboardInterrupt):
+    """Ends a search from within; Hypothesis lets only interruptions through."""
+
+
 class _Hunt:
     """One search: what it has seen."""
 
@@ -158,12 +164,13 @@ class _Hunt:
         self.begin = time.perf_counter()
         self.end = math.inf if time_limit_s is None else self.begin + time_limit_s
         self.seen = Falsification()
+        self.last: Instance | None = None
 
     def violates(self, instance: Instance) -> bool:
         """Whether the statement is false on an instance, by more than rounding."""
         self.seen.examples += 1
         if time.perf_counter() > self.end:
-            return False
+            raise _TimeUp
         held = self.hold(instance)
         if held is None:
             self.seen.refused += 1
@@ -174,6 +181,8 @@ class _Hunt:
         self.seen.violations += check.outcome == "violated"
         if check.outcome == "holds" and check.ratio < self.seen.tightest:
             self.seen.tightest, self.seen.tightest_at = check.ratio, instance
+        if check.outcome == "violated":
+            self.last = instance  # while shrinking, each one is simpler than the one before
         return check.outcome == "violated"
 
     def hold(self, instance: Instance) -> tuple[Statement, Trial, Check] | None:

@@ -26,10 +26,10 @@ fitted slope shows how far these widths are from the limit."""
 CONSTANT = Prediction(Fraction(0), Fraction(0), "==", "Theta(1): the gradient does not vanish")
 TITLES = {
     "hessian_norm": "‖H‖ at the centre",
-    "bound": "bound at the centre",
-    "bound_slopes": "bound by slopes",
-    "hessian_ball": "largest ‖H‖ found in the ball",
-    "bound_ball": "bound on the ball",
+    "bound": "bound, centre",
+    "bound_slopes": "bound, centre, slopes",
+    "hessian_ball": "max ‖H‖ in the ball",
+    "bound_ball": "bound, ball",
     "gradient_norm": "‖∇f‖",
     "kernel_change": "kernel change",
     "linearization_gap": "linearization gap",

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
 
+import numpy as np
+
 from proofs_check.measuring.evaluate import (
     Comparison,
     Environment,
@@ -29,6 +31,7 @@ from theory.terms import Term, TermError, substitute, subterms
 from theory.theorem import Theorem
 from theory.vocabulary import CENTRE, INPUT, POINT
 
+SAFE = (1e-140, 1e140)
 Key = tuple[Term, frozenset[Term]]
 
 
@@ -65,8 +68,15 @@ class Line:
 
     @property
     def undefined(self) -> bool:
-        """Whether a side, or its rounding error, is not a number."""
-        return not self.holds and any(map(math.isnan, (self.left, self.right, self.tolerance)))
+        """Whether it does not hold, but a side overflowed or underflowed, so that this says nothing.
+
+        Squares of numbers outside ``SAFE`` do, and norms are made of squares.
+        """
+        if self.holds:
+            return False
+        numbers = (self.left, self.right, self.tolerance)
+        largest = max(abs(self.left), abs(self.right))
+        return any(map(math.isnan, numbers)) or not SAFE[0] < largest < SAFE[1]
 
     @property
     def ratio(self) -> float:
@@ -259,7 +269,10 @@ def _own_loss(
     known |= {t: measure(t, env).value for t in needed if t in table and is_statistic(t)}
     if any(t not in values and t not in known for t in needed):
         return None  # it rests on an abbreviation that no line measures
-    tight = float(evaluation.evaluate(target, {**known, **values}))
+    try:
+        tight = float(evaluation.evaluate(target, {**known, **values}))
+    except (ArithmeticError, np.linalg.LinAlgError):
+        return None  # an overflow
     if symbol is None:
         return tight / result.left
     whole = measure(symbol, env).value
@@ -360,9 +373,10 @@ def _false_step(
 ) -> Line:
     from theory.writing.plain import plain
 
-    compared = result if isinstance(result, Comparison) else None
     # A fact or a range that fails has no sides: 1 <= 0 stands for it.
-    sides = (compared.left, compared.right, compared.tolerance) if compared else (1.0, 0.0, 0.0)
+    sides = (1.0, 0.0, 0.0)
+    if isinstance(result, Comparison):
+        sides = (result.left, result.right, result.tolerance)
     return Line(
         label_of(theorem),
         f"step {number} ({judgement.rule})",

@@ -49,7 +49,7 @@ def scaling_png(report: Report) -> bytes:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(11, 4.8), layout="constrained")
+    figure = Figure(figsize=(11, 6), layout="constrained")
     FigureCanvasAgg(figure)
     fits = {fit.name: fit for fit in report.fits}
     for axes, names in zip(figure.subplots(1, 2), PANELS, strict=True):
@@ -77,7 +77,7 @@ def _panel(axes: Axes, names: Sequence[str], rows: Sequence[Row], fits: Mapping[
     axes.set_xscale("log", base=2)
     axes.set_yscale("log")
     axes.grid(visible=True, which="major", alpha=0.3)
-    axes.legend(fontsize=8, framealpha=0.9)
+    axes.legend(fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.1), frameon=False)
 
 
 def _points(name: str, rows: Sequence[Row]) -> np.ndarray:
@@ -116,5 +116,12 @@ def _label(name: str, fit: Fit | None) -> str:
     shown = f"{NAMES[name]}: slope {fit.fit.slope:+.2f}"
     if fit.prediction is None:
         return shown
-    log = rf"$\cdot(\log m)^{{{fit.prediction.log}}}$" if fit.prediction.log else ""
-    return f"{shown}, predicted {fit.prediction.exponent}{log}"
+    return f"{shown}, predicted {law(fit)}"
+
+
+def law(fit: Fit) -> str:
+    """The predicted order as a formula."""
+    if fit.prediction is None or fit.prediction.exponent == 0:
+        return "constant"
+    log = rf"(\log m)^{{{fit.prediction.log}}}" if fit.prediction.log else ""
+    return rf"$m^{{{fit.prediction.exponent}}}{log}$"

@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from statistics import fmean
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -14,9 +15,10 @@ from rich.text import Text
 from proofs_check.verification.judging import Check
 from proofs_check.verification.ledger import Ledger, Line
 from proofs_check.verification.report import Fit, Report, Row
-from proofs_check.verification.statements import label_of
+from proofs_check.verification.statements import label_of, network_of
 
 TEXT_WIDTH = 110
+SLOPES = {"agrees": "as predicted", "disagrees": "slower at these widths"}
 STYLES = {
     "consistent": "bold green",
     "violated": "bold red",
@@ -28,7 +30,7 @@ STYLES = {
 
 def rendered(report: Report) -> RenderableType:
     """The report for a rich console."""
-    parts: list[RenderableType] = [Text(heading(report), style="bold")]
+    parts: list[RenderableType] = [Text(heading(report), style="bold"), Text(subject(report))]
     if report.rows:
         parts += [rows_table(report.rows), Text(caption(report), style="dim")]
     if report.fits:
@@ -48,6 +50,19 @@ def heading(report: Report) -> str:
     order = getattr(report.theorem, "order", None)
     claim = f"; bound {order}" if order is not None else ""
     return f"{report.theorem.name}: {title}{claim}"
+
+
+def subject(report: Report) -> str:
+    """The network, inputs and seeds, in a line."""
+    net = network_of(report.theorem)
+    names = list(dict.fromkeys(f.name for f in net.activations))
+    readout = f"{'trained' if net.readout.trainable else 'fixed'} {net.readout.init} readout"
+    shape = report.settings.get("inputs", {}).get("shape", ("?", "?"))
+    seeds = report.settings.get("seeds", [])
+    return (
+        f"network: widths {'-'.join(map(str, net.widths))}, {', '.join(names)}, {readout}; "
+        f"{shape[0]} inputs of dimension {shape[1]}; {len(seeds)} seeds"
+    )
 
 
 def caption(report: Report) -> str:
@@ -73,10 +88,10 @@ Column = tuple[str, Callable[[Sequence[Row]], str]]
 def rows_table(rows: Sequence[Row]) -> Table:
     """One line per width."""
     columns = list(_columns(rows))
-    table = Table(title=None)
-    table.add_column("width", justify="right")
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    table.add_column("width", justify="right", no_wrap=True)
     for name, _ in columns:
-        table.add_column(name, justify="right")
+        table.add_column(name, justify="right", no_wrap=True)
     for widths in sorted({row.widths for row in rows}, key=sum):
         group = [row for row in rows if row.widths == widths]
         table.add_row(_shape(group[0]), *(show(group) for _, show in columns))
@@ -93,10 +108,10 @@ def _columns(rows: Sequence[Row]) -> Iterable[Column]:
     yield "‖H‖", _mean("hessian_norm")
     yield from _of_check(sharpest(first, ball=False))
     if "hessian_ball" in first.values:
-        yield "max ‖H‖ in ball", _mean("hessian_ball")
+        yield "max ‖H‖\nin ball", _mean("hessian_ball")
         yield from _of_check(sharpest(first, ball=True))
     yield "‖∇f‖", _mean("gradient_norm")
-    for name, title in (("kernel_change", "kernel change"), ("linearization_gap", "lin. gap")):
+    for name, title in (("kernel_change", "kernel\nchange"), ("linearization_gap", "lin.\ngap")):
         if name in first.values:
             yield title, _mean(name)
     for check in first.checks:
@@ -136,22 +151,24 @@ def number(value: float) -> str:
 
 def fits_table(fits: Sequence[Fit]) -> Table:
     """Fitted against predicted exponents."""
-    table = Table()
-    for name in ("exponent of", "fitted", "95% interval", "predicted", "", "note"):
-        table.add_column(name)
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    for name in ("exponent of", "fitted", "95% interval", "predicted"):
+        table.add_column(name, no_wrap=True)
+    table.add_column("", overflow="fold")
     for fit in fits:
         slope = "" if fit.fit is None else f"{fit.fit.slope:+.3f}"
         interval = "" if fit.fit is None else f"[{fit.fit.low:+.3f}, {fit.fit.high:+.3f}]"
-        status = fit.status if fit.judged else f"({fit.status})"
-        table.add_row(
-            fit.title,
-            slope,
-            interval,
-            predicted(fit),
-            Text(status, style=STYLES.get(fit.status, "yellow")),
-            fit.note,
-        )
+        table.add_row(fit.title, slope, interval, predicted(fit), _said(fit))
     return table
+
+
+def _said(fit: Fit) -> Text:
+    """What the comparison says.  The order of a bound is derived, so its slope is no test of it."""
+    word = (
+        fit.status if fit.judged or fit.prediction is None else SLOPES.get(fit.status, fit.status)
+    )
+    style = STYLES.get(fit.status, "yellow") if fit.judged else ""
+    return Text(f"{word}{'; ' + fit.note if fit.note else ''}", style=style)
 
 
 def predicted(fit: Fit) -> str:
@@ -159,7 +176,7 @@ def predicted(fit: Fit) -> str:
     if fit.prediction is None:
         return ""
     log = fit.prediction.log
-    power = f" × (log m)^{log}" if log else ""
+    power = f", log^{log}" if log else ""
     sign = "≤ " if fit.prediction.relation == "<=" else ""
     return f"{sign}{fit.prediction.exponent}{power}"
 

@@ -9,6 +9,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import sympy
+from numpy.linalg import LinAlgError
 
 from proofs_check.verification.plan import PlanError
 from theory.evaluation import definitions_of, evaluate
@@ -219,7 +220,7 @@ def bound_sides(
     def end(which: str) -> float:
         try:
             return float(evaluate(right, {t: getattr(s, which) for t, s in known.items()}, table))
-        except (OverflowError, ValueError):
+        except (OverflowError, LinAlgError):
             return math.inf
 
     return Sides(end("lower"), end("value"), end("upper"))

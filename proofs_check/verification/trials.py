@@ -8,16 +8,16 @@ from dataclasses import dataclass, field
 from functools import cached_property, partial
 
 import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array
 
 from numerics.ball import perturb, towards
 from numerics.hessian import hessian_norm
 from numerics.kernels import kernel_change
+from numerics.krylov import ritz_pairs
 from numerics.linearization import linearization_gap
+from numerics.lowrank import coefficients, dimension, embed, multiply
 from numerics.measure import Measurement, measure
-from numerics.models import Activations, Model, Params, forward
+from numerics.models import Model, Params, trace
 from numerics.search import ball_search
 from numerics.spectral import SpectralError, SpectralNorm
 from numerics.tolerances import network as pass_tolerance
@@ -26,6 +26,9 @@ from proofs_check.verification.statements import UNKNOWN, Sides
 from theory.terms import Term
 
 CENTRE = "centre"
+SMALL = 1 << 18  # parameters up to which NumPy is done before a compilation would be
+LANCZOS_STEPS = 60
+LANCZOS_TOLERANCE = 1e-4  # of the residual: a direction to step along, not a certificate
 
 
 @dataclass(frozen=True)
@@ -36,14 +39,15 @@ class Search:
         starts: ascents of :func:`numerics.ball_search`; 0 for none.
         steps: Hessian norms estimated in each.
         random: points at random on the sphere.
-        kernel: whether to try the point along ``H grad f``, where the kernel moves fastest.
-        limit: number of parameters up to which any of ``starts`` and ``kernel`` is done.
+        directions: whether to try the points along ``H grad f``, where the kernel moves fastest,
+            and along the leading eigenvector of H, where f bends most.
+        limit: number of parameters up to which any of ``starts`` and ``directions`` is done.
     """
 
     starts: int = 1
     steps: int = 4
     random: int = 1
-    kernel: bool = True
+    directions: bool = True
     limit: int = 20_000_000
 
 
@@ -111,13 +115,17 @@ class Trial:
         }
         if self.radius == 0 or self.model.num_params > self.search.limit:
             return found
-        if self.search.kernel:
-            found |= self._attempt(
-                "kernel", lambda: fastest(self.model, self.x, self.radius or 0.0)
-            )
+        if self.search.directions:
+            steepest = Steepest(self.model, self.x)
+            for name in ("kernel", "eigenvector"):
+                find = partial(self._along, getattr(steepest, name))
+                found |= self._attempt(name, find)
         if self.search.starts:
             found |= self._attempt("search", self._climb)
         return found
+
+    def _along(self, direction: Callable[[], Params]) -> Params:
+        return towards(self.model.params, direction(), self.radius or 0.0)
 
     def _climb(self) -> Params:
         found = ball_search(
@@ -225,16 +233,45 @@ def largest(values: dict[str, Sides]) -> tuple[str, Sides]:
     return place, Sides(*(max(end[i] for end in ends) for i in range(3)))
 
 
-def fastest(model: Model, x: Inputs, radius: float) -> Params:
-    """The point of the sphere along ``H grad f``: there K(x, x) grows fastest, to first order."""
-    slope = _kernel_slope(
-        model.params, model.readout, jnp.asarray(x, model.dtype), model.net.activations
-    )
-    return towards(model.params, slope, radius)
+class Steepest:
+    """Directions in which a network changes fastest, in the coordinates of `numerics.lowrank`.
+
+    The gradient has the coordinates ``U^l = c_l b^l``, ``p = 0``, ``u = alpha^L / sqrt(m_L)``, with
+    ``c_l = |alpha^(l-1)| / sqrt(m_(l-1))`` and ``b^l = df/dz^l``.
+    """
+
+    def __init__(self, model: Model, x: Inputs) -> None:
+        """Run the network once."""
+        self.model, self.trained = model, model.trained_readout
+        passes = trace(model, x)
+        self.coefs = coefficients(passes, model.net.activations)
+        self.size = dimension(model.widths, self.trained)
+        self.top = np.asarray(passes.alpha[-1]) / math.sqrt(model.widths[-1])
+        compiled = model.num_params > SMALL
+        self._product = _compiled_multiply if compiled else multiply
+        weights = model.params["W"]
+        self._weights = weights if compiled else jax.tree.map(np.asarray, weights)
+
+    def times(self, y: np.ndarray) -> np.ndarray:
+        """The Hessian times a vector of coordinates, shape ``(n,)``."""
+        rows = y[None].astype(self.model.dtype)
+        return np.asarray(self._product(self._weights, self.coefs, rows, self.trained)[0])
+
+    def eigenvector(self) -> Params:
+        """The leading eigenvector of H: along it f bends away from its linearization most."""
+        start = np.random.default_rng(self.model.seed).standard_normal(self.size)
+        pairs = ritz_pairs(self.times, start, steps=LANCZOS_STEPS, tolerance=LANCZOS_TOLERANCE)
+        return embed(self.coefs, pairs.vectors[pairs.top], self.trained)
+
+    def kernel(self) -> Params:
+        """``H grad f``: along it K(x, x) grows fastest, to first order."""
+        blocks = [c * b for c, b in zip(self.coefs.scale, self.coefs.back, strict=True)]
+        y = np.zeros(self.size)
+        start = np.concatenate(blocks)
+        y[: start.size] = start
+        if self.trained:
+            y[-self.top.size :] = self.top
+        return embed(self.coefs, self.times(y), self.trained)
 
 
-@partial(jax.jit, static_argnums=3)
-def _kernel_slope(params: Params, readout: Array, x: Array, activations: Activations) -> Params:
-    gradient = jax.grad(lambda p: forward(p, readout, x, activations))
-    found: Params = jax.jvp(gradient, (params,), (gradient(params),))[1]
-    return found
+_compiled_multiply = partial(jax.jit, static_argnums=3)(multiply)

@@ -82,7 +82,8 @@ def verify(
 
     Args:
         thm: a theorem about a network, a
-            :class:`~proofs_check.verification.statements.Conjecture`, or a network, which stands for A7 on a ball if there is a radius, else at the centre.
+            :class:`~proofs_check.verification.statements.Conjecture`, or a network, which stands
+            for A7 on a ball if there is a radius, else at the centre.
         inputs: shape ``(d,)`` or ``(n, d)``, used as they are.
         widths: integers (for all width symbols at once) or mappings from symbols to integers; None
             for a network without symbols.
