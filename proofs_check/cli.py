@@ -21,6 +21,7 @@ from proofs_check.cli_support import (
     BadInputError,
     Commands,
     bad_input,
+    installed_version,
     network_from,
     parse_seeds,
     parse_widths,
@@ -39,7 +40,7 @@ DESCRIPTION = ("activation", "depth", "readout", "init")
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="widthproof", message="%(version)s")
+@click.version_option(installed_version(), message="%(version)s")
 def main() -> None:
     """Derive, check, measure and attack bounds on how fast wide networks become linear.
 

@@ -8,6 +8,7 @@ import tempfile
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -70,6 +71,13 @@ class Commands(click.Group):
             click.echo("widthproof: this is an error of the program, not of your input", err=True)
             return INTERNAL
         return status if isinstance(status, int) else CONSISTENT
+
+
+def installed_version() -> str:
+    """The version of the distribution; a checkout that is not installed has none."""
+    with suppress(metadata.PackageNotFoundError):
+        return metadata.version("widthproof")
+    return "not installed"
 
 
 def one_line(text: str) -> str:
@@ -141,18 +149,18 @@ def doubling(first: int, last: int) -> list[int]:
 
 
 def parse_seeds(_: click.Context, __: click.Parameter, value: str) -> list[int]:
-    """Seeds as a count ``5``, which stands for 0 to 4, or as a list ``3,7,11``.
+    """Seeds as a count ``5``, which stands for 0 to 4, or as a list ``3,7,11`` (one: ``3,``).
 
     Raises:
         click.BadParameter: another text.
     """
-    words = value.split(",")
+    words = value.removesuffix(",").split(",")
     try:
         found = [int(word) for word in words]
     except ValueError:
         found = []
-    if len(words) == 1 and found and found[0] <= MOST_SEEDS:
-        found = list(range(found[0]))
+    if "," not in value and found:
+        found = list(range(found[0])) if found[0] <= MOST_SEEDS else []
     if not found or min(found) < 0 or len(found) > MOST_SEEDS:
         msg = f"{value!r} is no list of seeds: give a count such as 5, or 0,1,2"
         raise click.BadParameter(msg)

@@ -68,7 +68,7 @@ class Line:
 
     @property
     def undefined(self) -> bool:
-        """Whether it does not hold, but a side overflowed or underflowed, so that this says nothing.
+        """Whether it does not hold, but for an overflow or an underflow that says nothing.
 
         Squares of numbers outside ``SAFE`` do, and norms are made of squares.
         """
