@@ -15,6 +15,9 @@ from proofs_check.verification.report import Fit, Report, Row
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+LEGEND = (
+    "dots: seeds; dashed: bounds; dotted: predicted laws; slopes beside the predicted log factor"
+)
 PANELS = (
     ("hessian_norm", "bound", "bound_slopes", "hessian_ball", "bound_ball"),
     ("gradient_norm", "kernel_change", "linearization_gap"),
@@ -57,7 +60,7 @@ def scaling_png(report: Report) -> bytes:
     radius = report.settings.get("radius")
     ball = f", ball of radius {radius:g}" if radius is not None else ""
     state = f"{report.verdict}{' (partial)' if report.partial else ''}"
-    figure.suptitle(f"{report.theorem.name}{ball}: {state}", fontsize=12)
+    figure.suptitle(f"{report.theorem.name}{ball}: {state}\n{LEGEND}", fontsize=10)
     out = io.BytesIO()
     figure.savefig(out, format="png", dpi=150)
     return out.getvalue()

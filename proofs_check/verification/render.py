@@ -190,7 +190,10 @@ def ledger_lines(ledger: Ledger, name: str) -> list[str]:
         return []
     shapes = sorted({max(line.widths[1:]) for line in ledger.lines})
     count = len(ledger.lines) - sum(line.label.startswith("step ") for line in ledger.lines)
-    found = [f"lines of the proof: {count} claims at widths {', '.join(map(str, shapes))}"]
+    found = [
+        f"lines of the proofs, seed {ledger.lines[0].seed}: {count} claims at widths "
+        f"{', '.join(map(str, shapes))}"
+    ]
     for steps in ledger.counts:
         skipped = sum(steps.skipped.values())
         found.append(

@@ -6,8 +6,11 @@ import csv
 import io
 import json
 import math
+import subprocess
+import sys
 from dataclasses import replace
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -28,6 +31,7 @@ from theory import kernel
 from theory.terms import le, mul, norm, rat
 from theory.vocabulary import CENTRE, weights
 
+ROOT = Path(__file__).parents[2]
 DIM = 5
 X = data.digits(3, DIM)
 
@@ -408,3 +412,16 @@ def test_a_counterexample_prints_its_network() -> None:
     )  # fmt: skip
     assert "2 <= 1 is false" in str(example)
     assert "Dense(2)" in str(example)
+
+
+def test_public_names_are_loaded_when_they_are_asked_for() -> None:
+    program = (
+        "import sys, proofs_check; proofs_check.check; assert 'jax' not in sys.modules, 'jax'; "
+        "proofs_check.verify(1)"
+    )
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT)
+    assert "missing 1 required positional argument: 'inputs'" in run.stderr
+    assert set(proofs_check.__all__) == set(dir(proofs_check))
+    assert all(hasattr(proofs_check, name) for name in proofs_check.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+        _ = proofs_check.nonsense
