@@ -45,7 +45,7 @@ class Search:
     """
 
     starts: int = 1
-    steps: int = 4
+    steps: int = 3
     random: int = 1
     directions: bool = True
     limit: int = 20_000_000
