@@ -48,16 +48,18 @@ def main(widths: str, seed: int, path: Path | None, contender: str | None) -> No
     if contender:
         print(json.dumps({"lowrank": lowrank, "generic": generic}[contender](sizes[0], seed)))
         return
-    rows = []
-    for width in sizes:
-        result: dict[str, Any] = {"width": width}
-        for name in ("lowrank", "generic"):
-            click.echo(f"width {width}: {name} ...", err=True)
-            result[name] = measure(name, width, seed)
-        rows.append(compare(result))
-        if path:  # after every width: an interrupted run leaves what is done
-            path.write_text(json.dumps({"depth": DEPTH, "dim": DIM, "rows": rows}, indent=1))
-    show(rows)
+    rows: list[dict[str, Any]] = []
+    try:
+        for width in sizes:
+            result: dict[str, Any] = {"width": width}
+            for name in ("lowrank", "generic"):
+                click.echo(f"width {width}: {name} ...", err=True)
+                result[name] = measure(name, width, seed)
+            rows.append(compare(result))
+            if path:
+                path.write_text(json.dumps({"depth": DEPTH, "dim": DIM, "rows": rows}, indent=1))
+    finally:  # an interrupted run shows what is done
+        show(rows)
 
 
 def measure(contender: str, width: int, seed: int) -> dict[str, Any]:
