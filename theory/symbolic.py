@@ -8,7 +8,7 @@ from typing import Any
 import sympy
 
 from theory.terms import Term
-from theory.vocabulary import CENTRE, INPUT, POINT, QUANTITIES, RADIUS
+from theory.vocabulary import CENTRE, INPUT, POINT, RADIUS
 
 
 class SpectralNorm(sympy.Function):  # type: ignore[misc]
@@ -111,4 +111,4 @@ def to_sympy(
     return SpectralNorm(sympy.ImmutableDenseMatrix(size, size, parts))
 
 
-__all__ = ["QUANTITIES", "SpectralNorm", "name_of", "to_sympy"]
+__all__ = ["SpectralNorm", "name_of", "to_sympy"]

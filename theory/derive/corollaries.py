@@ -36,7 +36,6 @@ from theory.terms import (
     Term,
     add,
     dot,
-    eq,
     inv_root,
     le,
     make,
@@ -59,8 +58,6 @@ from theory.vocabulary import (
     gradient,
     hessian,
     layer,
-    output,
-    parameters,
     preactivation,
     readout_weights,
     sigma,
@@ -169,13 +166,6 @@ def linearization_radius(ball: Judgement) -> Result:
     template = mul(rat(1, 2), epsilon, squared(h))
     wider = chain(result, kernel.monotone(template, {h: _inside()}))
     return wider, [*claims, Claim("lin", "the distance from the linearization, by R", wider)]
-
-
-def change_of(point: Term = POINT) -> Term:
-    """f(theta) - f_lin(theta), as an operator on scalars."""
-    step = minus(parameters(point), parameters(CENTRE))
-    linear = dot(make("jac", output(CENTRE, INPUT), CENTRE), step)
-    return plus(output(point, INPUT), make("neg", output(CENTRE, INPUT)), make("neg", linear))
 
 
 # -- A4: one hidden layer, exactly ----------------------------------------------------------------
@@ -366,9 +356,7 @@ def contraction() -> Result:
 
 
 __all__ = [
-    "change_of",
     "contraction",
-    "eq",
     "hessian_on_ball",
     "kernel_change",
     "linearization",

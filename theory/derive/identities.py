@@ -11,7 +11,7 @@ from functools import cache
 from theory import kernel
 from theory.derive.tactics import chain, hole, rearranged, rewrite, use
 from theory.kernel import Judgement
-from theory.lemmas import INPUT_X, POINT_P, A, V, fact, vector_variable
+from theory.lemmas import INPUT_X, POINT_P, V, fact, vector_variable
 from theory.terms import Arg, Term, dot, inv_root, make, plus, shift, transpose
 from theory.vocabulary import (
     INPUT,
@@ -19,7 +19,6 @@ from theory.vocabulary import (
     activation,
     block,
     layer,
-    output,
     preactivation,
     sigma,
     signal,
@@ -257,7 +256,6 @@ def _readout_terms(depth: int, readout: str, point: Term, at: Term) -> list[Term
 
 
 __all__ = [
-    "A",
     "assembly",
     "cross_term",
     "curvature_term",
@@ -265,7 +263,6 @@ __all__ = [
     "jacobian",
     "jacobian_of_activation",
     "layer_term",
-    "output",
     "recursion",
     "signal_identity",
     "signal_identity_at",

@@ -11,7 +11,7 @@ from theory import kernel
 from theory.derive.pointwise import Derivation
 from theory.derive.tactics import at_most, bound_norm, chain, hole, rearranged, rewrite, use
 from theory.kernel import Judgement
-from theory.lemmas import POINT_Q, U, V, fact, real_variable
+from theory.lemmas import POINT_Q, U, V, real_variable
 from theory.terms import (
     ZERO,
     Term,
@@ -385,4 +385,4 @@ def _movement(index: int, d: Derivation) -> Term:
     return add(*terms)
 
 
-__all__ = ["at_centre", "fact", "on_ball", "statistic"]
+__all__ = ["at_centre", "on_ball", "statistic", "with_slopes"]

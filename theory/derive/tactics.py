@@ -13,7 +13,6 @@ from theory.kernel import Judgement, KernelError
 from theory.lemmas import (
     KAPPA,
     A,
-    B,
     U,
     V,
     operator_variable,
@@ -206,8 +205,6 @@ def spectral_bound(
 
 __all__ = [
     "INDEX",
-    "A",
-    "B",
     "at_most",
     "bound_norm",
     "chain",
