@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from theory import evaluation
 from theory.assumptions import Assumption, describe
-from theory.derive.pointwise import Claim
+from theory.derive.workbench import Claim
 from theory.kernel import Judgement
 from theory.lemmas import LEMMAS, Lemma
 from theory.orders import Order, order_of

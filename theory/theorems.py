@@ -12,7 +12,8 @@ from theory import kernel
 from theory.derive import corollaries
 from theory.derive.identities import LAYER, assembly, signal_identity
 from theory.derive.layers import at_centre, on_ball, with_slopes
-from theory.derive.pointwise import Claim, Derivation, bound_hessian
+from theory.derive.pointwise import bound_hessian
+from theory.derive.workbench import Claim, Derivation
 from theory.kernel import Judgement
 from theory.lemmas import INPUT_X, POINT_P, vector_variable
 from theory.proofs import linearize

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from theory import kernel
 from theory.derive.identities import hessian_identity
-from theory.derive.pointwise import Claim
 from theory.derive.tactics import (
     INDEX,
     Known,
@@ -15,6 +14,7 @@ from theory.derive.tactics import (
     rewrite,
     use,
 )
+from theory.derive.workbench import Claim
 from theory.kernel import Judgement
 from theory.lemmas import (
     INPUT_X,

@@ -8,8 +8,8 @@ the back-propagated signal (G) can move.
 from __future__ import annotations
 
 from theory import kernel
-from theory.derive.pointwise import Derivation
 from theory.derive.tactics import at_most, bound_norm, chain, hole, rearranged, rewrite, use
+from theory.derive.workbench import Derivation
 from theory.kernel import Judgement
 from theory.lemmas import POINT_Q, U, V, real_variable
 from theory.terms import (
