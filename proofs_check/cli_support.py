@@ -91,10 +91,11 @@ def bad_input() -> Iterator[None]:
     from proofs_check.data import InputError
     from proofs_check.verification.plan import PlanError
     from theory.activations.errors import ActivationError
+    from theory.catalog import UnknownTheoremError
     from theory.grammar import GrammarError
     from theory.networks import NetworkError
     from theory.proofs import ProofFormatError
-    from theory.theorems import HypothesisError, UnknownTheoremError
+    from theory.theorems import HypothesisError
 
     try:
         yield

@@ -8,12 +8,11 @@ never JAX.
 from __future__ import annotations
 
 from theory.activations import ActivationFunction, activation
+from theory.catalog import UnknownTheoremError, catalog
 from theory.networks import Activation, Dense, Input, Network, NetworkError, Readout, width
 from theory.theorem import Theorem
 from theory.theorems import (
     HypothesisError,
-    UnknownTheoremError,
-    catalog,
     contraction_bound,
     hessian_bound,
     kernel_change_bound,

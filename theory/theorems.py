@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -34,14 +33,6 @@ LZB22 = (
 
 class HypothesisError(ValueError):
     """No theorem covers the description: the message names the missing hypothesis."""
-
-
-class UnknownTheoremError(KeyError):
-    """No theorem of that name; the message lists the names."""
-
-    def __str__(self) -> str:
-        """The message itself, without the quotes that KeyError puts around it."""
-        return str(self.args[0])
 
 
 # -- the network's hypotheses ---------------------------------------------------------------------
@@ -370,7 +361,7 @@ def summed_recursion() -> Theorem:
     )
 
 
-# -- the catalog ----------------------------------------------------------------------------------
+# -- the reference network --------------------------------------------------------------------------
 
 
 def reference_network(
@@ -399,42 +390,31 @@ def reference_network(
     return networks.Network(networks.Input(inputs), *hidden, networks.Readout(trainable=trainable))
 
 
-class Catalog(Mapping[str, Theorem]):
-    """The rows of the ledger that are proved, by name; each is derived when it is looked up."""
-
-    def __init__(self) -> None:
-        """List the rows; derive nothing yet."""
-        self._rows: dict[str, Callable[[], Theorem]] = {
-            "LZB20/A2": kernel_change_bound,
-            "LZB20/A3": linearization_bound,
-            "LZB20/A4": lambda: one_hidden_layer(reference_network(1)),
-            "LZB20/A5": contraction_bound,
-            "LZB20/A7": lambda: hessian_bound(reference_network(), radius="R"),
-            "LZB20/A7-centre": lambda: hessian_bound(reference_network()),
-            "LZB20/A7-slopes": lambda: hessian_bound(reference_network(), level="slopes"),
-            "LZB20/A7+A2": lambda: kernel_change_bound(reference_network()),
-            "LZB20/A7+A3": lambda: linearization_bound(reference_network()),
-            "LZB22/B4": assembly_recursion,
-            "LZB22/B4-summed": summed_recursion,
-        }
-        self._derived: dict[str, Theorem] = {}
-
-    def __getitem__(self, name: str) -> Theorem:
-        """The theorem of that name."""
-        if name not in self._rows:
-            msg = f"no theorem is called {name!r}; the catalogue has {', '.join(self._rows)}"
-            raise UnknownTheoremError(msg)
-        if name not in self._derived:
-            self._derived[name] = self._rows[name]()
-        return self._derived[name]
-
-    def __iter__(self) -> Iterator[str]:
-        """The names."""
-        return iter(self._rows)
-
-    def __len__(self) -> int:
-        """How many rows."""
-        return len(self._rows)
+def reference_one_hidden_layer() -> Theorem:
+    """A4 for the reference network."""
+    return one_hidden_layer(reference_network(1))
 
 
-catalog = Catalog()
+def reference_ball() -> Theorem:
+    """A7 on the ball for the reference network."""
+    return hessian_bound(reference_network(), radius="R")
+
+
+def reference_centre() -> Theorem:
+    """A7 at the centre for the reference network."""
+    return hessian_bound(reference_network())
+
+
+def reference_slopes() -> Theorem:
+    """A7 at the centre, slopes kept, for the reference network."""
+    return hessian_bound(reference_network(), level="slopes")
+
+
+def reference_kernel_change() -> Theorem:
+    """A7 and A2 for the reference network."""
+    return kernel_change_bound(reference_network())
+
+
+def reference_linearization() -> Theorem:
+    """A7 and A3 for the reference network."""
+    return linearization_bound(reference_network())

@@ -1,0 +1,67 @@
+"""The rows of the ledger, by name: where each theorem is derived.
+
+A row is the place of a function without required arguments that returns a
+:class:`~theory.theorem.Theorem`; its module is imported when the row is first looked up, so that
+``import theory`` stays quick however many rows there are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+from typing import Final
+
+from theory.theorem import Theorem
+
+ROWS: Final[dict[str, str]] = {
+    "LZB20/A2": "theory.theorems:kernel_change_bound",
+    "LZB20/A3": "theory.theorems:linearization_bound",
+    "LZB20/A4": "theory.theorems:reference_one_hidden_layer",
+    "LZB20/A5": "theory.theorems:contraction_bound",
+    "LZB20/A7": "theory.theorems:reference_ball",
+    "LZB20/A7-centre": "theory.theorems:reference_centre",
+    "LZB20/A7-slopes": "theory.theorems:reference_slopes",
+    "LZB20/A7+A2": "theory.theorems:reference_kernel_change",
+    "LZB20/A7+A3": "theory.theorems:reference_linearization",
+    "LZB22/B4": "theory.theorems:assembly_recursion",
+    "LZB22/B4-summed": "theory.theorems:summed_recursion",
+}
+"""``module:function`` for each row, in the order of the ledger."""
+
+
+class UnknownTheoremError(KeyError):
+    """No theorem of that name; the message lists the names."""
+
+    def __str__(self) -> str:
+        """The message itself, without the quotes that KeyError puts around it."""
+        return str(self.args[0])
+
+
+class Catalog(Mapping[str, Theorem]):
+    """The rows of the ledger that are proved, by name; each is derived when it is looked up."""
+
+    def __init__(self, rows: Mapping[str, str] = ROWS) -> None:
+        """List the rows; derive nothing yet."""
+        self._rows = dict(rows)
+        self._derived: dict[str, Theorem] = {}
+
+    def __getitem__(self, name: str) -> Theorem:
+        """The theorem of that name."""
+        if name not in self._rows:
+            msg = f"no theorem is called {name!r}; the catalogue has {', '.join(self._rows)}"
+            raise UnknownTheoremError(msg)
+        if name not in self._derived:
+            module, _, function = self._rows[name].partition(":")
+            self._derived[name] = getattr(import_module(module), function)()
+        return self._derived[name]
+
+    def __iter__(self) -> Iterator[str]:
+        """The names."""
+        return iter(self._rows)
+
+    def __len__(self) -> int:
+        """How many rows."""
+        return len(self._rows)
+
+
+catalog = Catalog()
