@@ -22,8 +22,9 @@ from proofs_check.measuring.derivatives import Architecture
 from proofs_check.measuring.environment import Environment
 from proofs_check.measuring.evaluate import Comparison, cases, evaluate, measure
 from theory.lemmas import INDEX, INPUT_X, POINT_P, Schema, V, schema
+from theory.lemmas.scalars import FUNCTION
 from theory.terms import Arg, Term, dot, plus, substitute, subterms
-from theory.vocabulary import READOUT, activation, preactivation, weights
+from theory.vocabulary import READOUT, activation, output, preactivation, weights
 
 Parameters = tuple[int | str, ...]
 Family = Callable[..., Schema]
@@ -279,6 +280,8 @@ def _functions(
 ) -> list[Mapping[Term, Arg]]:
     """Layers of the network, or more than that, for the variable that is differentiated."""
     parts = [t for f in formulas for t in subterms(f)]
+    if FUNCTION in parts:
+        return [{FUNCTION: output(POINT_P, INPUT_X)}]
     if not any(t.head in ("jac", "hess") and V in t.args[-2].free for t in parts):
         return [{}]
     here = (POINT_P, INPUT_X)
@@ -307,6 +310,8 @@ PLANS: Mapping[str, Plan] = {
     "max_at_most_two": matrices(()),
     "tensor_norm": matrices(()),
     "contraction": matrices(()),
+    "scalar_diagonal": matrices(()),
+    "scalar_hessian": networks(trials=9),
     "entrywise": matrices((1,), (2,), (4,)),
     "min_intro": matrices(()),
     "coordinates": networks(_of_blocks(2)),

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from theory.terms import Term
+from theory.vocabulary import OUTER
 
 _FACTS: dict[str, tuple[str, str]] = {
     "parameters": (
@@ -136,6 +137,8 @@ def _describe(key: tuple[str, ...], formulas: tuple[Term, ...]) -> Assumption:
 
 def _at(text: str, index: Term) -> str:
     """A text about layer l for another symbolic layer, such as l+1."""
+    if index is OUTER:
+        return text.replace("sigma_l", "phi").replace(r"\phi", r"\varphi")
     name, offset = index.args
     own, below = (f"{name}{o:+d}" if o else name for o in (offset, offset - 1))
     text = text.replace("{l-1}", f"{{{below}}}").replace("layer l ", f"layer {own} ")

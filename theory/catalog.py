@@ -23,6 +23,9 @@ ROWS: Final[dict[str, str]] = {
     "LZB20/A7-slopes": "theory.theorems:reference_slopes",
     "LZB20/A7+A2": "theory.theorems:reference_kernel_change",
     "LZB20/A7+A3": "theory.theorems:reference_linearization",
+    "LZB20/A9": "theory.ledger.nonlinear_output:lower",
+    "LZB20/A9-upper": "theory.ledger.nonlinear_output:upper",
+    "LZB20/A9-identity": "theory.ledger.nonlinear_output:identity",
     "LZB22/B4": "theory.theorems:assembly_recursion",
     "LZB22/B4-summed": "theory.theorems:summed_recursion",
 }

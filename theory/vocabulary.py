@@ -176,6 +176,7 @@ POINT = make("point", "theta")
 INPUT = make("input", "x")
 OTHER = make("input", "z")
 RADIUS = make("sym", "R")
+OUTER = make("index", "phi", 0)  # the layer of the output non-linearity phi
 STATISTICS = ("s", "a", "g", "q", "r", "h", "c")  # layer statistics measured at the centre
 READOUT = "v"  # the name of the readout among the blocks of parameters
 

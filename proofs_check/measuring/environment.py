@@ -21,6 +21,7 @@ from proofs_check.measuring.operators import Operator
 from proofs_check.measuring.rounding import Jet, Measured, constant, coordinate
 from theory.activations import ActivationFunction
 from theory.terms import Term
+from theory.vocabulary import OUTER
 
 
 class EvaluationError(ValueError):
@@ -72,6 +73,7 @@ class Environment:
             a vector), a number for a real, an integer for a space.  An operator variable without
             one, between spaces of known dimension, gets Gaussian entries.
         definitions: formulas ``symbol = term``; they say what the symbol is.
+        outer: the non-linear function of the output, where terms speak of one.
         ball_points: parameters at which statements about a ball are tried, besides ``points``.
         seed: of all random choices.
     """
@@ -83,6 +85,7 @@ class Environment:
     indices: Mapping[str, int] = field(default_factory=dict)
     variables: Mapping[Term, Any] = field(default_factory=dict)
     definitions: Sequence[Term] = ()
+    outer: ActivationFunction | None = None
     ball_points: Sequence[Params] = ()
     seed: int = 0
 
@@ -101,6 +104,8 @@ class Environment:
                 check_params(self.model, params)
             self._arch = derivatives.architecture(self.model)
             self._readout = np.asarray(self.model.readout, dtype=np.float64)
+            if self.outer is not None:  # phi is the activation of the layer after the last
+                self.indices = {**self.indices, OUTER.args[0]: self._arch.depth + 1}
         self.named = named
         self._thetas = {name: derivatives.flatten(params) for name, params in named.items()}
 
@@ -136,7 +141,9 @@ class Environment:
         return self._arch
 
     def activation(self, layer: int) -> ActivationFunction:
-        """sigma_l."""
+        """sigma_l; that of layer L + 1 is the non-linear function of the output."""
+        if layer == self.arch.depth + 1 and self.outer is not None:
+            return self.outer
         if not 1 <= layer <= self.arch.depth:
             msg = f"there is no sigma of layer {layer}; the depth is {self.arch.depth}"
             raise EvaluationError(msg)

@@ -236,6 +236,8 @@ def fact(term: Term, env: Environment) -> bool:
     arch = env.arch
     kind = "trained" if arch.trained else "fixed"
     match name, tags:
+        case "smooth", [int(layer)] if layer == arch.depth + 1:
+            return env.outer is not None
         case (("dense" | "pointwise" | "smooth"), [int(layer)]):
             return 1 <= layer <= arch.depth
         case "bounded", [int(layer), int(order)]:

@@ -95,7 +95,15 @@ def _network(
     inputs = {n: rng.standard_normal(model.widths[0]) for n in ("x", "z")}
     radius = RADIUS if seed % 3 else 0.05
     points = {"theta": numerics.perturb(model, 0.99 * radius, seed=seed)}
-    return Environment(model, points, inputs, {"R": radius}, definitions=definitions, seed=seed)
+    return Environment(
+        model,
+        points,
+        inputs,
+        {"R": radius},
+        definitions=definitions,
+        outer=theory.activation("tanh"),
+        seed=seed,
+    )
 
 
 def _bilinear(seed: int) -> Environment:

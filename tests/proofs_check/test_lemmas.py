@@ -191,6 +191,8 @@ false("taylor", "a third for a half")(conclusion(lambda x, y: le(x, mul(rat(1, 3
 false("taylor", "without the premise on the ball")(
     lambda true: Schema((true.premises[0], true.premises[2]), true.conclusion)
 )
+false("scalar_diagonal", "squared")(conclusion(lambda x, y: eq(x, make("dot", y, y))))
+false("scalar_hessian", "with the wrong sign")(conclusion(lambda x, y: eq(x, make("neg", y))))
 false("isometry", "is half as large")(conclusion(lambda x, y: eq(mul(rat(2), x), y)))
 false("contraction", "with the wrong sign")(conclusion(lambda x, y: eq(make("neg", x), y)))
 false("mixed_product", "difference and sum")(conclusion(lambda x, y: eq(minus(x, y), plus(x, y))))

@@ -8,7 +8,7 @@ random and on adversarial matrices, networks and activations.
 
 from __future__ import annotations
 
-from theory.lemmas import calculus, networks, norms
+from theory.lemmas import calculus, networks, norms, scalars
 from theory.lemmas.base import (
     INDEX,
     INPUT_X,
@@ -55,6 +55,7 @@ __all__ = [
     "norms",
     "operator_variable",
     "real_variable",
+    "scalars",
     "schema",
     "space_variable",
     "vector_variable",

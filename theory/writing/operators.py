@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from theory.terms import SCALAR
+from theory.vocabulary import OUTER
 from theory.writing.base import (
     LOOSE,
     PRINTERS,
@@ -123,7 +125,15 @@ def _scaled(node: Node) -> str:
 
 def _activation(node: Node) -> str:
     index, order, vector = node.args
+    if index is OUTER:
+        return rf"\varphi{chr(39) * order}{bracketed(show(vector))}"
     return rf"\sigma_{{{index_to_latex(index)}}}{chr(39) * order}{bracketed(show(vector))}"
+
+
+def _kronecker(node: Node) -> str:
+    """A Kronecker product; that of a number with a matrix is a multiple."""
+    sign = r"\," if node.args[0].shape == (SCALAR, SCALAR) else r"\otimes "
+    return rf"{factor(node.args[0])}{sign}{factor(node.args[1])}"
 
 
 def _indexed_sum(name: str, low: Any, high: Any, body: Node) -> str:
@@ -152,7 +162,7 @@ PRINTERS.update(
         "scale": _scaled,
         "neg": lambda n: f"-{factor(n.args[0], first=True)}",
         "diag": _diagonal,
-        "kron": lambda n: rf"{factor(n.args[0])}\otimes {factor(n.args[1])}",
+        "kron": _kronecker,
         "act": _activation,
         "jac": _jacobian,
         "hess": _hessian,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-from theory.terms import Term
-from theory.vocabulary import CENTRE, INPUT, POINT, READOUT
+from theory.terms import SCALAR, Term
+from theory.vocabulary import CENTRE, INPUT, OUTER, POINT, READOUT
 
 if TYPE_CHECKING:
     from theory.theorem import Theorem
@@ -91,7 +91,8 @@ def _plain(term: Term, level: int) -> str:
         case "scale":
             return f"{_plain(args[0], 2)} {_plain(args[1], 2)}"
         case "kron":
-            return f"({_plain(args[0], 3)} (x) {_plain(args[1], 3)})"
+            sign = "" if args[0].shape == (SCALAR, SCALAR) else "(x) "
+            return f"({_plain(args[0], 3)} {sign}{_plain(args[1], 3)})"
         case "diag":
             return f"diag({_plain(args[0], 0)})"
         case "id":
@@ -100,7 +101,8 @@ def _plain(term: Term, level: int) -> str:
             return "0"
         case "act":
             dashes = chr(39) * args[1]
-            return f"sigma_{_tag(args[0])}{dashes}({_plain(args[2], 0)})"
+            name = "phi" if args[0] is OUTER else f"sigma_{_tag(args[0])}"
+            return f"{name}{dashes}({_plain(args[2], 0)})"
         case "jac":
             if args[0].head == "op" and args[0].args[0] == "f":
                 return f"(grad {_plain(args[0], 3)})'"

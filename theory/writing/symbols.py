@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable
 
 from theory.terms import SCALAR, Term, make, subterms
-from theory.vocabulary import CENTRE, OTHER, POINT, QUANTITIES
+from theory.vocabulary import CENTRE, OTHER, OUTER, POINT, QUANTITIES
 from theory.writing.latex import tex
 from theory.writing.names import INPUTS, POINTS
 from theory.writing.prose import prose
@@ -62,7 +62,13 @@ NOTATIONS: tuple[tuple[Test, str, str, str], ...] = (
         r"a quantity at $\tilde x$ has it as an argument: $\alpha^{l}(\tilde x)$",
     ),
     (
-        _head("act"),
+        lambda t: t.head == "act" and t.args[0] is OUTER,
+        r"\varphi",
+        "non-linear function of the output",
+        r"$\varphi'$, $\varphi''$ its derivatives",
+    ),
+    (
+        lambda t: t.head == "act" and t.args[0] is not OUTER,
         r"\sigma_{l}",
         "activation of layer $l$, applied entry by entry",
         r"$\sigma_l'$, $\sigma_l''$ its derivatives",
@@ -120,7 +126,12 @@ NOTATIONS: tuple[tuple[Test, str, str, str], ...] = (
         r"$\mathbb{R}^{p\times p}$",
     ),
     (_is_symmetric_pair, r"\operatorname{Sym}(X)", r"$X+X^{\top}$", ""),
-    (_head("kron"), r"\otimes", "Kronecker product", ""),
+    (
+        lambda t: t.head == "kron" and t.args[0].shape != (SCALAR, SCALAR),
+        r"\otimes",
+        "Kronecker product",
+        "",
+    ),
     (
         lambda t: t.head == "dot" and t.args[0].head == "diag" and len(t.args) == 2,
         r"\odot",
