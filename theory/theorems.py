@@ -361,7 +361,7 @@ def summed_recursion() -> Theorem:
     )
 
 
-# -- the reference network --------------------------------------------------------------------------
+# -- the reference network -------------------------------------------------------------------------
 
 
 def reference_network(
