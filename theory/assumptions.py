@@ -27,6 +27,10 @@ _FACTS: dict[str, tuple[str, str]] = {
         "layer l has a pointwise activation: alpha^l = sigma_l(z^l)",
         r"$\alpha^l=\sigma_l(z^l)$ entry by entry",
     ),
+    "general": (
+        "layer l is alpha^l = phi_l(w^l, alpha^{l-1}), phi_l twice continuously differentiable",
+        r"$\alpha^l=\varphi_l(w^l,\alpha^{l-1})$ with $\varphi_l\in C^2$",
+    ),
     "smooth": ("sigma_l is twice continuously differentiable", r"$\sigma_l\in C^2(\mathbb R)$"),
     "bounded": ("", ""),
     "readout": ("", ""),
@@ -36,6 +40,7 @@ _FACTS: dict[str, tuple[str, str]] = {
     ),
 }
 FACTS = tuple(_FACTS)
+_OF_LAYERS = ("dense", "general", "pointwise", "smooth")
 
 
 @dataclass(frozen=True)
@@ -78,6 +83,7 @@ _ORDER = (
     "parameters",
     "input",
     "dense",
+    "general",
     "pointwise",
     "smooth",
     "bounded",
@@ -114,12 +120,12 @@ def _layers(formulas: tuple[Term, ...]) -> str:
 def _describe(key: tuple[str, ...], formulas: tuple[Term, ...]) -> Assumption:
     name = key[0]
     first = formulas[0]
-    if name in ("dense", "pointwise", "smooth") and isinstance(first.args[1], Term):
+    if name in _OF_LAYERS and isinstance(first.args[1], Term):
         text, latex = (_at(t, first.args[1]) for t in _FACTS[name])
         return Assumption(name, text, latex, formulas)
     if name == "forall" and first.args[3].head == "fact" and first.args[0] == "l":
         return _for_all(first, formulas)
-    if name in ("dense", "pointwise", "smooth"):
+    if name in _OF_LAYERS:
         where = _layers(formulas)
         text, latex = _FACTS[name]
         words = where.replace("\\dots", "...")

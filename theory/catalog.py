@@ -18,6 +18,7 @@ ROWS: Final[dict[str, str]] = {
     "LZB20/A3": "theory.theorems:linearization_bound",
     "LZB20/A4": "theory.theorems:reference_one_hidden_layer",
     "LZB20/A5": "theory.theorems:contraction_bound",
+    "LZB20/A6": "theory.ledger.general_layers:bound",
     "LZB20/A7": "theory.theorems:reference_ball",
     "LZB20/A7-centre": "theory.theorems:reference_centre",
     "LZB20/A7-slopes": "theory.theorems:reference_slopes",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import sympy
 
@@ -22,6 +22,14 @@ from theory.vocabulary import CENTRE, INPUT, OTHER, POINT, RADIUS, layer
 
 if TYPE_CHECKING:
     from theory.networks import Network
+
+
+class Workbench(Protocol):
+    """What the workbenches of all derivations have: abbreviations and lines, in order."""
+
+    definitions: list[Term]
+    claims: list[Claim]
+
 
 LEVELS = ("layers", "slopes")
 LZB20 = "C. Liu, L. Zhu, M. Belkin, On the linearity of large non-linear models, NeurIPS 2020"
@@ -140,7 +148,7 @@ def hessian_bound(network: Network, radius: object = None, level: str = "layers"
     judgement, d = _derive(
         network.depth, _readout(network), value is not None, slopes=level == "slopes"
     )
-    definitions, claims = _used(judgement, d)
+    definitions, claims = used(judgement, d)
     where = "at the centre" if value is None else "on a ball of parameters"
     return Theorem(
         "LZB20/A7",
@@ -157,7 +165,7 @@ def hessian_bound(network: Network, radius: object = None, level: str = "layers"
     )
 
 
-def _used(judgement: Judgement, d: Derivation) -> tuple[list[Term], list[Claim]]:
+def used(judgement: Judgement, d: Workbench) -> tuple[list[Term], list[Claim]]:
     """The abbreviations and the lines that the judgement rests on; the walk may have made more."""
     steps = {id(j) for j in linearize(judgement)}
     return (
@@ -170,7 +178,7 @@ def _ball_bound(network: Network, at: Term) -> tuple[Judgement, list[Term], list
     """A7 on the ball as a statement about the whole ball, at an input."""
     judgement, d = _derive(network.depth, _readout(network), True)
     ball = kernel.ball_intro(judgement, POINT, CENTRE, RADIUS)
-    definitions, claims = _used(judgement, d)
+    definitions, claims = used(judgement, d)
     if at is not INPUT:
         ball = kernel.instance(ball, {INPUT: at})
         definitions = [

@@ -108,6 +108,51 @@ QUANTITIES: dict[str, Quantity] = {
             "curvature of layer l as the output sees it",
             "maximum norm of diag(sigma''(z)) delta",
         ),
+        *(
+            Quantity(
+                f"d{by}",
+                rf"\partial_{{{{{symbol}}}}}\alpha^{{{{{{}}}}}}",
+                f"{what} of layer l by {by_what}",
+                shape,
+                "signed",
+            )
+            for by, symbol, what, by_what, shape in (
+                ("w", "w", "derivative", "its own weights", "(m_l, p)"),
+                ("a", r"\alpha", "derivative", "its input", "(m_l, m_{l-1})"),
+                ("ww", "ww", "second derivative", "its own weights", "a three-tensor"),
+                (
+                    "wa",
+                    r"w\alpha",
+                    "second derivative",
+                    "its own weights and its input",
+                    "a three-tensor",
+                ),
+                ("aa", r"\alpha\alpha", "second derivative", "its input", "a three-tensor"),
+            )
+        ),
+        Quantity(
+            "lipschitz",
+            r"\lambda",
+            "Lipschitz constant of all layers in their inputs, at the point",
+            "largest spectral norm",
+        ),
+        Quantity(
+            "S", "S_{{{}}}", "sum of the first l powers of the Lipschitz constant", "a number"
+        ),
+        Quantity(
+            "Q_inf", r"Q_{{\infty}}", "largest entry of any back-propagated signal", "maximum norm"
+        ),
+        Quantity(
+            "Q_L", "Q_{{L}}", "largest derivative of a layer by its own weights", "spectral norm"
+        ),
+        Quantity(
+            "Q_221",
+            "Q_{{2,2,1}}",
+            "largest product of a second derivative and the derivatives that it meets",
+            "norm (2,2,1) of the second derivative",
+        ),
+        Quantity("C_1", "C_1", "constant of the curvature of the layers", "a number"),
+        Quantity("C_2", "C_2", "constant of the trained readout", "a number"),
         Quantity("lambda", r"\lambda_{{{}}}", "supremum of |sigma'| of layer l", "over R"),
         Quantity("beta", r"\beta_{{{}}}", "supremum of |sigma''| of layer l", "over R"),
         Quantity(
@@ -240,6 +285,21 @@ def block(which: Arg, depth: Arg) -> Term:
     if which == READOUT:
         return make("op", "Pi", layer(depth), PARAMS, READOUT)
     return make("op", "Pi", weights_space(which), PARAMS, which)
+
+
+def partial(by: str, index: Arg, point: Term, at: Term) -> Term:
+    """A partial derivative of layer l by its own weights (w) and by its input (a).
+
+    ``dw`` and ``da`` are Jacobians; ``dww``, ``dwa`` and ``daa`` are three-tensors, operators from
+    the tensor product of the spaces that they are derivatives by.  The own weights are seen as
+    functions of all parameters.
+    """
+    below = layer(shift(index, -1))
+    spaces = {"w": PARAMS, "a": below}
+    cols = [spaces[letter] for letter in by[1:]]
+    return make(
+        "op", by, layer(index), tensor(*cols) if len(cols) > 1 else cols[0], index, point, at
+    )
 
 
 def gradient(point: Term, at: Term) -> Term:

@@ -238,7 +238,7 @@ def fact(term: Term, env: Environment) -> bool:
     match name, tags:
         case "smooth", [int(layer)] if layer == arch.depth + 1:
             return env.outer is not None
-        case (("dense" | "pointwise" | "smooth"), [int(layer)]):
+        case (("dense" | "general" | "pointwise" | "smooth"), [int(layer)]):
             return 1 <= layer <= arch.depth
         case "bounded", [int(layer), int(order)]:
             return 1 <= layer <= arch.depth and _bounded(env, layer, order)

@@ -14,7 +14,7 @@ import numpy as np
 
 from numerics.activations import host_derivatives
 from numerics.tolerances import ACTIVATION_ROUNDINGS, gamma
-from proofs_check.measuring import derivatives, functions, norms, operators
+from proofs_check.measuring import derivatives, functions, norms, operators, partials
 from proofs_check.measuring.environment import Environment, EvaluationError, State
 from proofs_check.measuring.functions import Context
 from proofs_check.measuring.operators import Operator
@@ -213,6 +213,8 @@ def _named(term: Term, env: Environment) -> Operator:
             which = env.arch.depth + 1 if tags[0] == READOUT else index
             _require_block(term, which, env)
             found = operators.selection(*env.arch.block(which), env.arch.num_params)
+        case "dw" | "da" | "dww" | "dwa" | "daa":
+            found = partials.measured(term, env)
         case "alpha" | "z" | "delta" | "f" if point is not None and at is not None:
             state = env.state(point, at)
             _require_layer(term, state)

@@ -49,6 +49,7 @@ class Assumption:
 
 _FACTS: dict[str, tuple[str, ...]] = {
     "dense": ("index",),
+    "general": ("index",),
     "pointwise": ("index",),
     "smooth": ("index",),
     "bounded": ("index", "order"),

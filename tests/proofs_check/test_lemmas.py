@@ -191,6 +191,15 @@ false("taylor", "a third for a half")(conclusion(lambda x, y: le(x, mul(rat(1, 3
 false("taylor", "without the premise on the ball")(
     lambda true: Schema((true.premises[0], true.premises[2]), true.conclusion)
 )
+false("general_jacobian", "own weights alone")(conclusion(lambda x, y: eq(x, y.args[0])))
+false("general_hessian", "the mixed term once")(
+    conclusion(lambda x, y: eq(x, plus(y.args[0], y.args[1], *y.args[3:])))
+)
+false("general_hessian", "without the layers below")(
+    conclusion(lambda x, y: eq(x, plus(*y.args[:4])))
+)
+false("general_signal", "with the wrong sign")(conclusion(lambda x, y: eq(x, make("neg", y))))
+false("max_upper", "below the minimum")(conclusion(lambda x, y: le(x, make("min", *y.args))))
 false("scalar_diagonal", "squared")(conclusion(lambda x, y: eq(x, make("dot", y, y))))
 false("scalar_hessian", "with the wrong sign")(conclusion(lambda x, y: eq(x, make("neg", y))))
 false("isometry", "is half as large")(conclusion(lambda x, y: eq(mul(rat(2), x), y)))

@@ -8,7 +8,7 @@ random and on adversarial matrices, networks and activations.
 
 from __future__ import annotations
 
-from theory.lemmas import calculus, networks, norms, scalars
+from theory.lemmas import calculus, general, networks, norms, scalars
 from theory.lemmas.base import (
     INDEX,
     INPUT_X,
@@ -51,6 +51,7 @@ __all__ = [
     "blocks",
     "calculus",
     "fact",
+    "general",
     "networks",
     "norms",
     "operator_variable",

@@ -88,10 +88,7 @@ def _subscripted(name: str, indices: Sequence[str]) -> str:
     inside = ",".join(indices)
     if name not in QUANTITIES:
         return name_to_latex(name) + (f"^{{({inside})}}" if inside else "")
-    pattern = QUANTITIES[name].latex
-    if "{}" in pattern:
-        return pattern.format(inside)
-    return pattern
+    return QUANTITIES[name].latex.format(inside)
 
 
 def symbol_to_latex(node: Node) -> str:

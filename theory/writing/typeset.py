@@ -125,8 +125,9 @@ def _width(tokens: list[str]) -> float:
 
 
 def _breaks(latex: str) -> list[tuple[int, int]]:
-    """Where a line may be broken, before a sign: (depth of parentheses, position)."""
+    """Where a line may be broken, before a sign or in a list: (depth of parentheses, position)."""
     found, braces, fences, fixed = [], 0, 0, 0
+    lists = max(latex.count(r"\}") - latex.count(r"\{"), 0)  # a list begun on an earlier line
     for match in _TOKEN.finditer(latex):
         token = match.group()
         if token == r"\left":
@@ -135,17 +136,21 @@ def _breaks(latex: str) -> list[tuple[int, int]]:
             fixed -= 1
         elif token in "{}":
             braces += 1 if token == "{" else -1
+        elif token == "," and lists and braces == fixed == 0 and latex[match.end()] == " ":
+            found.append((fences, match.end() + 1))
         elif token in ("(", r"\{") or (token in (r"\bigl", r"\Bigl", r"\langle")):
             fences += token in ("(", r"\{", r"\langle")
+            lists += token == r"\{"
         elif token in (")", r"\}", r"\rangle"):
             fences -= 1
+            lists -= token == r"\}"
         elif token in ("+", "-") and braces == fixed == 0 and latex[match.start() - 1] == " ":
             found.append((fences, match.start()))
     return found
 
 
 def broken(latex: str, room: float, later: float) -> list[str]:
-    """A formula in lines, broken before signs outside braces.
+    """A formula in lines, broken before signs outside braces, and between the parts of a list.
 
     Args:
         latex: the formula.

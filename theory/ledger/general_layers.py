@@ -1,0 +1,47 @@
+"""A6: networks of general layers ``alpha^l = phi_l(w^l, alpha^{l-1})``.
+
+Source: Liu, Zhu and Belkin 2020, Theorem 3.1.
+"""
+
+from __future__ import annotations
+
+from theory.derive import general
+from theory.theorem import Theorem
+from theory.theorems import LZB20, used
+
+DEPTH = 3
+REMARKS = (
+    "In Q_{2,2,1} each family of products has its own range of layers, and the two first "
+    "derivatives that a second derivative by the input meets may be of one layer. With l_1 < l_2 "
+    "< l_3 throughout, as printed, the maximum is empty at depth 2, and 0 for alpha^1 = w, "
+    "alpha^2 = sigma(alpha^1), whose Hessian is not 0.",
+)
+
+
+def bound(depth: int = DEPTH, *, trainable: bool = True) -> Theorem:
+    """A6 for a network of that depth: ``|H| <= C_1 Q_{2,2,1} Q_inf + C_2 Q_L / sqrt(m_L)``.
+
+    Args:
+        depth: number L of hidden layers, at least 1.
+        trainable: whether the readout is trained; if not, C_2 = 0.
+
+    Raises:
+        ValueError: when the depth is not a positive integer.
+    """
+    if type(depth) is not int or depth < 1:
+        msg = f"depth {depth!r}: needs an integer of at least 1, the number of hidden layers"
+        raise ValueError(msg)
+    d = general.General(depth, "trained" if trainable else "fixed")
+    judgement = general.bound(d)
+    definitions, claims = used(judgement, d)
+    return Theorem(
+        "LZB20/A6",
+        "Hessian norm of a network of general layers",
+        judgement,
+        f"{LZB20}, Theorem 3.1",
+        "LZB20",
+        tuple(definitions),
+        tuple(claims),
+        quantity="hessian_norm",
+        remarks=REMARKS,
+    )
