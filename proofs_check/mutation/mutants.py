@@ -2,35 +2,30 @@
 
 A *statement mutant* claims something else than its proof shows.  A *proof mutant* has one wrong
 step, the change carried through everything after it, so that the rest of the proof is sound and the
-claim follows from that one step.  Three judges look at each: the structural replay, the second
-opinion of z3 with the replay's arithmetic left aside, and, where the caller has networks at hand,
-measurement.
+claim follows from that one step.  Who rejects them is for :mod:`proofs_check.mutation.judging`.
 """
 
 from __future__ import annotations
 
 import random
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from collections import defaultdict
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+from typing import Any
 
+from proofs_check.mutation.claims import claims
 from proofs_check.mutation.mutations import Variant, variants
 from proofs_check.mutation.tampering import tampered
 from proofs_check.replay.binding import postorder
 from proofs_check.replay.checker import REFUSED, check
-from proofs_check.replay.loading import CheckError, load
+from proofs_check.replay.loading import load
 from proofs_check.replay.rules import Sequent, replay
-from proofs_check.replay.samples import World
-from proofs_check.replay.second_opinion import AGREED, CONTRADICTED, implies, is_arithmetic, opinion
 from theory.proofs import Proof, Step
 from theory.terms import Term, TermError, make
 
-if TYPE_CHECKING:
-    from rich.table import Table
-
 Source = Proof | Mapping[str, Any]
-Measure = Callable[[Proof], "bool | None"]
 
 
 @dataclass(frozen=True)
@@ -54,34 +49,20 @@ class Mutant:
     description: str
 
 
-@dataclass(frozen=True)
-class Verdict:
-    """Who rejects a mutant.
-
-    Attributes:
-        kernel: the structural replay rejects it.
-        z3: the second opinion alone refutes a step, or refutes that the claim follows.
-        measurement: a real network violates it; None where nothing was measured.
-        reason: the replay's first reason.
-    """
-
-    kernel: bool
-    z3: bool
-    measurement: bool | None
-    reason: str
-
-    @property
-    def rejected(self) -> bool:
-        """Whether any judge rejects it."""
-        return self.kernel or self.z3 or bool(self.measurement)
-
-
 # -- building -------------------------------------------------------------------------------------
 
 Change = tuple[str, str, str, Source]  # kind, family, description, proof
+Candidate = tuple[str, str, str, Callable[[], "Source | None"]]  # the same, made when asked for
 
 
-def mutants(source: object, name: str, *, seed: int = 0, per_kind: int = 2) -> list[Mutant]:
+def mutants(
+    source: object,
+    name: str,
+    *,
+    seed: int = 0,
+    per_kind: int = 1,
+    kinds: Container[str] | None = None,
+) -> list[Mutant]:
     """Mutants of one theorem, of every kind that applies to it.
 
     Args:
@@ -89,6 +70,7 @@ def mutants(source: object, name: str, *, seed: int = 0, per_kind: int = 2) -> l
         name: what to call it.
         seed: of the choice among all places where an error can be made.
         per_kind: how many of each kind and family.
+        kinds: the kinds of error to make; all by default.
 
     Returns:
         The mutants; the same for the same arguments.
@@ -99,99 +81,75 @@ def mutants(source: object, name: str, *, seed: int = 0, per_kind: int = 2) -> l
     proof = load(source)
     check(proof, second_opinion=False).raise_if_failed()
     chooser = random.Random(f"{name} {seed}")
+    groups: dict[tuple[str, str], list[Candidate]] = defaultdict(list)
+    sources = (claims(proof), _wrong_steps(proof), map(_made, tampered(proof, chooser)))
+    for candidate in (c for found in sources for c in found):
+        if kinds is None or candidate[0] in kinds:
+            groups[candidate[:2]].append(candidate)
     found: list[Mutant] = []
-    counts: Counter[tuple[str, str]] = Counter()
-    for changes in (_claims(proof), _wrong_steps(proof, chooser), tampered(proof, chooser)):
-        for kind, family, what, changed in _mixed(changes, chooser):
-            if counts[kind, family] < per_kind:
-                counts[kind, family] += 1
-                label = f"{name}: {kind} {counts[kind, family]} ({family})"
-                found.append(Mutant(label, kind, family, changed, proof, what))
+    for (kind, family), candidates in groups.items():
+        chooser.shuffle(candidates)
+        made = ((what, make_it()) for _, _, what, make_it in candidates[:MOST_TRIED])
+        fit = ((what, changed) for what, changed in made if changed is not None)
+        for number, (what, changed) in enumerate(islice(fit, per_kind), start=1):
+            label = f"{name}: {kind} {number} ({family})"
+            found.append(Mutant(label, kind, family, changed, proof, what))
     return found
 
 
-def _mixed(changes: Iterable[Change], chooser: random.Random) -> list[Change]:
-    listed = list(changes)
-    chooser.shuffle(listed)
-    return listed
+MOST_TRIED = 100  # candidates of each kind, tried until enough of them are false
 
 
-def corpus(*, seed: int = 0, per_kind: int = 2, depth: int = 2) -> list[Mutant]:
-    """Mutants of A2, A3, A4, A5 and A7 (readout trained; on the ball and at its centre).
+def _made(change: Change) -> Candidate:
+    kind, family, what, changed = change
+    return kind, family, what, lambda: changed
+
+
+def corpus(
+    names: Iterable[str] | None = None, *, seed: int = 0, per_kind: int = 1
+) -> Iterator[Mutant]:
+    """Mutants of theorems of the catalogue, one theorem after another.
 
     Args:
+        names: rows of :data:`theory.catalog`; all of them by default.
         seed: of the choices.
         per_kind: how many of each kind and family, for each theorem.
-        depth: of the network for A7.
+
+    Yields:
+        The mutants; the same for the same arguments.
     """
     import theory
 
-    network = theory.reference_network(depth, trainable=True)
-    named = {f"A{n}": theory.catalog[f"LZB20/A{n}"] for n in (2, 3, 4, 5)}
-    named["A7"] = theory.hessian_bound(network, radius="R")
-    named["A7 at the centre"] = theory.hessian_bound(network)
-    return [m for n, t in named.items() for m in mutants(t, n, seed=seed, per_kind=per_kind)]
-
-
-def _sharper(formula: Term) -> Iterator[tuple[Variant, Term]]:
-    """An equation or inequality with an error on its right side."""
-    left, right = formula.args
-    for variant in variants(right):
-        yield variant, make(formula.head, left, variant.term)
-
-
-def _claims(proof: Proof) -> Iterator[Change]:
-    """The claim changed and the proof left: another statement, definition, or assumption less."""
-    formula = proof.statement
-    if formula.head in ("le", "eq"):
-        for head in ("le", "eq"):
-            for sides in (formula.args, formula.args[::-1]):
-                flipped = make(head, *sides)
-                if implies([formula], flipped, 200).verdict != AGREED:
-                    changed = replace(proof, statement=flipped)
-                    yield "relation flipped", "statement", "the relation is another", changed
-        for variant, other in _sharper(formula):
-            if implies([formula], other, 200).verdict != AGREED:
-                changed = replace(proof, statement=other)
-                yield variant.kind, "statement", variant.what, changed
-    for place, definition in enumerate(proof.definitions):
-        for variant, other in _sharper(definition):
-            if implies([], make("le", definition.args[1], variant.term), 200).verdict != AGREED:
-                definitions = list(proof.definitions)
-                definitions[place] = other
-                changed = replace(proof, definitions=tuple(definitions))
-                yield variant.kind, "statement", variant.what, changed
-    for place in range(len(proof.assumptions)):
-        rest = proof.assumptions[:place] + proof.assumptions[place + 1 :]
-        what = f"without {proof.assumptions[place]}"
-        yield "hypothesis dropped", "statement", what, replace(proof, assumptions=rest)
+    for name in theory.catalog if names is None else names:
+        yield from mutants(theory.catalog[name], name, seed=seed, per_kind=per_kind)
 
 
 # -- one wrong step, carried through --------------------------------------------------------------
 
-MOST_TRIED = 100  # candidates of each kind, tried until enough have a single wrong step
-MOST_OF_A_KIND = 4
 
-
-def _wrong_steps(proof: Proof, chooser: random.Random) -> Iterator[Change]:
+def _wrong_steps(proof: Proof) -> Iterator[Candidate]:
     """One side of one step changed, and that change carried through all later steps."""
-    groups: dict[str, list[tuple[int, Term, Variant]]] = defaultdict(list)
-    for number, step in enumerate(proof.steps):
-        if step.conclusion.head in ("le", "eq") and step.conclusion.args[0].sort == "real":
-            right = step.conclusion.args[1]
-            for variant in variants(right):
-                groups[variant.kind].append((number, right, variant))
     done = _sequents(proof)
-    for kind, candidates in groups.items():
-        chooser.shuffle(candidates)
-        found = 0
-        for number, old, variant in candidates[:MOST_TRIED]:
-            changed = _carried(proof, number, old, variant.term)
-            if changed is not None and _one_wrong_step(proof, changed, done):
-                yield kind, "proof", f"step {number}: {variant.what}", changed
-                found += 1
-            if found == MOST_OF_A_KIND:
-                break
+    for number, step in enumerate(proof.steps):
+        if step.conclusion.head in ("le", "eq"):
+            for variant in _few(variants(step.conclusion.args[1])):
+                make_it = partial(_carried_once, proof, number, variant.term, done)
+                yield variant.kind, "proof", f"step {number}: {variant.what}", make_it
+
+
+MOST_OF_A_STEP = 60  # so that the largest formulas do not crowd out the others
+
+
+def _few(found: Iterator[Variant]) -> list[Variant]:
+    """Variants of one term, evenly over it when there are many."""
+    listed = list(found)
+    return listed[:: 1 + len(listed) // MOST_OF_A_STEP]
+
+
+def _carried_once(proof: Proof, number: int, new: Term, done: Sequence[Sequent]) -> Proof | None:
+    """The change of a step carried through, when it leaves one wrong step and no more."""
+    changed = _carried(proof, number, proof.steps[number].conclusion.args[1], new)
+    return changed if changed is not None and _one_wrong_step(proof, changed, done) else None
 
 
 def _sequents(proof: Proof) -> list[Sequent]:
@@ -250,71 +208,3 @@ def _swap(value: Any, old: Term, new: Term, memo: dict[Term, Term]) -> Any:
         args = (memo[a] if isinstance(a, Term) else a for a in node.args)
         memo[node] = new if node is old else make(node.head, *args)
     return memo[value]
-
-
-# -- judging --------------------------------------------------------------------------------------
-
-
-def judge(mutant: Mutant, *, measure: Measure | None = None, timeout_ms: int = 1000) -> Verdict:
-    """Put a mutant before the judges.
-
-    Args:
-        mutant: the mutant.
-        measure: whether real networks violate what a proof states (given its definitions); None
-            from it means that it has no opinion.
-        timeout_ms: limit for each question to z3.
-    """
-    try:
-        proof = load(mutant.proof)
-    except CheckError as error:
-        return Verdict(True, False, None, str(error))
-    report = check(proof, second_opinion=False)
-    reason = str(report.failures[0]) if report.failures else ""
-    measured = measure(proof) if measure is not None else None
-    return Verdict(not report.ok, _refuted(mutant, proof, timeout_ms), measured, reason)
-
-
-def _refuted(mutant: Mutant, proof: Proof, timeout_ms: int) -> bool:
-    """Whether the second opinion alone refutes a step or the claim."""
-    before = mutant.original
-    known = {id(step) for step in before.steps}
-    world = World()
-    for step in proof.steps:
-        if id(step) in known:
-            continue
-        premises = [proof.steps[p].conclusion for p in step.premises]
-        if is_arithmetic(step) and opinion(step, premises, timeout_ms).verdict == CONTRADICTED:
-            return True
-        equation = step.rule == "by_form" and step.conclusion.head == "eq"
-        if equation and world.agree(*step.conclusion.args) is False:
-            return True
-    if mutant.family == "proof":
-        return False
-    claims = [([before.statement], proof.statement)] if proof.statement != before.statement else []
-    for old, new in zip(before.definitions, proof.definitions, strict=False):
-        if old is not new and old.args[0] is new.args[0]:
-            claims.append(([], make("le", old.args[1], new.args[1])))
-    return any(implies(p, c, timeout_ms).verdict == CONTRADICTED for p, c in claims)
-
-
-def table(found: Sequence[Mutant], verdicts: Sequence[Verdict]) -> Table:
-    """How many mutants of each kind, and who rejects them."""
-    from rich.table import Table
-
-    shown = Table("kind of error", "mutants", "kernel", "z3", "measurement", "survived")
-    groups: dict[str, list[Verdict]] = defaultdict(list)
-    for mutant, verdict in zip(found, verdicts, strict=True):
-        groups[mutant.kind].append(verdict)
-    for kind, members in [*sorted(groups.items()), ("all", list(verdicts))]:
-        if kind == "all":
-            shown.add_section()
-        measured = [v.measurement for v in members if v.measurement is not None]
-        shown.add_row(
-            kind,
-            str(len(members)),
-            str(sum(v.kernel for v in members)),
-            str(sum(v.z3 for v in members)),
-            f"{sum(measured)} of {len(measured)}" if measured else "-",
-            str(sum(not v.rejected for v in members)),
-        )
-    return shown

@@ -1,6 +1,6 @@
 """Small wrong changes of terms: what an author, or a program, is likely to get wrong in a bound.
 
-Each takes a real term and gives terms that differ from it at one place: a term of a sum lost, a
+Each takes a term and gives terms that differ from it at one place: a term of a sum lost, a
 layer index off by one, a norm for another.  Most make an upper bound too small; some only make it
 another one.  Which of them make a theorem false is for the judges of
 :mod:`proofs_check.mutation.mutants` to say.
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
+from proofs_check.mutation.operator_errors import changes, ranges
 from proofs_check.replay.binding import brief
 from theory.terms import SCALAR, Term, TermError, add, make, mul, rat
 
@@ -35,12 +36,20 @@ class Variant:
 
 
 def variants(term: Term) -> Iterator[Variant]:
-    """The real term with one error, for every place and every kind of error that applies there."""
+    """The term with one error, for every place and every kind of error that applies there.
+
+    Reals and operators are looked into; what is differentiated is left as it is.
+    """
     yield from _here(term)
-    for place, arg in enumerate(term.args):
-        if isinstance(arg, Term) and arg.sort == "real":
+    inside = term.args[:1] if term.head in ("jac", "hess") else term.args
+    for place, arg in enumerate(inside if term.head != "jac" else ()):
+        if isinstance(arg, Term) and arg.sort in ("real", "op"):
             for inner in variants(arg):
-                yield Variant(inner.kind, inner.what, _with(term, place, inner.term))
+                try:
+                    changed = _with(term, place, inner.term)
+                except TermError:  # the language refuses that error by itself
+                    continue
+                yield Variant(inner.kind, inner.what, changed)
 
 
 def _with(term: Term, place: int, value: Any) -> Term:
@@ -48,11 +57,18 @@ def _with(term: Term, place: int, value: Any) -> Term:
 
 
 def _here(term: Term) -> Iterator[Variant]:
-    for change in (_lost, _power, _number, _swapped, _norm, _shifted, _vanished):
+    for change in (_lost, _power, _number, _swapped, _norm, _shifted, _vanished, _operator):
         try:
             yield from change(term)
         except TermError:  # not well formed: the term language refuses that error by itself
             continue
+
+
+def _operator(term: Term) -> Iterator[Variant]:
+    """Errors in operators, and in the range of a sum or a maximum."""
+    found = changes(term) if term.sort == "op" else iter(())
+    for kind, what, other in (*found, *ranges(term)):
+        yield Variant(kind, what, other)
 
 
 def _lost(term: Term) -> Iterator[Variant]:
@@ -110,7 +126,7 @@ def _norm(term: Term) -> Iterator[Variant]:
 
 def _shifted(term: Term) -> Iterator[Variant]:
     """A layer index off by one: of a symbol, of a dimension, of everything inside a norm."""
-    if term.head in ("sym", "dim", "norm"):
+    if term.head in ("sym", "dim", "norm", "op"):
         for by in (1, -1):
             moved = _all_shifted(term, by)
             if moved is not None and moved is not term:

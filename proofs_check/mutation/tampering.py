@@ -14,6 +14,7 @@ from dataclasses import replace
 from typing import Any
 
 from proofs_check.replay.binding import brief
+from theory.lemmas import schema
 from theory.proofs import Proof, Step, to_json
 from theory.terms import Term, make, rat
 
@@ -59,12 +60,21 @@ def _binding(proof: Proof, number: int) -> Spoiled:
     if step.rule not in ("lemma", "instance") or not step.data[-1]:
         return
     *first, bindings = step.data
+    known = _variables(step)
     for place, (variable, value) in enumerate(bindings):
         other = _another(value, proof)
-        if other is not None:
+        if other is not None and variable in known:
             changed = (*bindings[:place], (variable, other), *bindings[place + 1 :])
             what = f"{brief(other)} for {brief(value)}"
             yield "binding changed", what, replace(step, data=(*first, changed))
+
+
+def _variables(step: Step) -> frozenset[Term]:
+    """The variables that bindings of the step can be for; others in it change nothing."""
+    if step.rule == "instance":
+        return frozenset(variable for variable, _ in step.data[-1])
+    found = schema(step.data[0], tuple(step.data[1]))
+    return frozenset().union(*(f.free for f in (*found.premises, found.conclusion)))
 
 
 def _another(value: Any, proof: Proof) -> Any:
