@@ -7,7 +7,7 @@ PYTHON ?= python3
 ARGS ?=
 
 .DELETE_ON_ERROR:
-.PHONY: verify test test-all test-lowest optimised lint format types latex bench \
+.PHONY: verify test ledger test-all test-lowest optimised lint format types latex bench \
 	wheel import-time clean help
 
 help:
@@ -18,6 +18,10 @@ verify: .venv/made
 
 test: .venv-test/made
 	.venv-test/bin/python -m pytest $(ARGS)
+
+# make ledger       every row of the ledger, quickly, compared with docs/ledger.md
+ledger: .venv-test/made
+	.venv-test/bin/widthproof ledger --quick --check docs/ledger.md $(ARGS)
 
 # -- less often ------------------------------------------------------------------------------------
 # make test-all     also the tests marked slow
@@ -52,13 +56,9 @@ format: .venv-test/made
 types: .venv-test/made
 	.venv-test/bin/mypy
 
-# make latex        a PDF of each theorem in THEOREMS, in build/latex (needs latexmk and pdflatex)
-THEOREMS = LZB20/A2 LZB20/A3 LZB20/A4 LZB20/A5 LZB20/A7 LZB20/A7-centre LZB20/A7-slopes \
-	LZB20/A7+A2 LZB20/A7+A3 LZB22/B4 LZB22/B4-summed
+# make latex        a PDF of all theorems of the catalogue, in build/latex (needs latexmk, pdflatex)
 latex: .venv-test/made
-	set -e; for name in $(THEOREMS); do \
-		.venv-test/bin/widthproof latex "$$name" --pdf --output build/latex; \
-	done
+	.venv-test/bin/widthproof latex --all --pdf --output build/latex
 
 # make bench        the benchmarks, each in a process of its own
 bench: .venv/made

@@ -1,4 +1,4 @@
-"""The command ``widthproof``: verify, list, show, check, latex, export.
+"""The command ``widthproof``: verify, ledger, list, show, check, latex, export.
 
 Exit statuses: 0 consistent (or the proof holds), 1 violated (or a proof is rejected), 2 bad input,
 3 inconclusive, 70 an error of the program, 130 interrupted (what was measured is still written).
@@ -293,7 +293,8 @@ def export(name: str, file: str) -> None:
 
 
 @main.command()
-@click.argument("name")
+@click.argument("name", required=False)
+@click.option("--all", "everything", is_flag=True, help="The whole catalogue in one document.")
 @click.option("--pdf", is_flag=True, help="Typeset it as well (needs latexmk or pdflatex).")
 @click.option(
     "--output",
@@ -301,7 +302,7 @@ def export(name: str, file: str) -> None:
     metavar="DIR",
     help="Folder for the files; without it and --pdf the document goes to standard output.",
 )
-def latex(name: str, pdf: bool, output: str | None) -> None:
+def latex(name: str | None, everything: bool, pdf: bool, output: str | None) -> None:
     """A theorem with its proof as a LaTeX document.
 
     NAME is a name of the catalogue, or a network file (TOML): then the main theorem for it.
@@ -309,14 +310,17 @@ def latex(name: str, pdf: bool, output: str | None) -> None:
     from proofs_check import typesetting
     from theory.files import write_atomically
 
+    if everything == (name is not None):
+        msg = "give the name of a theorem, or --all for the whole catalogue (and not both)"
+        raise BadInputError(msg)
     with bad_input():
-        source = theorem_from(name).to_latex(document=True)
+        source = _document(name)
         if output is None and not pdf:
             click.echo(source)
             return
         folder = output or "."
         require_folder(folder)
-        stem = os.path.join(folder, typesetting.file_stem(name))
+        stem = os.path.join(folder, typesetting.file_stem(name or "catalogue"))
         contents = {f"{stem}.tex": source.encode()}
         if pdf:
             try:
@@ -327,6 +331,68 @@ def latex(name: str, pdf: bool, output: str | None) -> None:
         for path, data in contents.items():
             write_atomically(path, data)
             click.echo(f"written: {path}")
+
+
+def _document(name: str | None) -> str:
+    """One theorem as a document, or the catalogue."""
+    import theory
+    from theory.writing.collection import theorems_to_latex
+
+    if name is not None:
+        return theorem_from(name).to_latex(document=True)
+    return theorems_to_latex(theory.catalog, "The theorems of widthproof")
+
+
+# -- the ledger -----------------------------------------------------------------------------------
+
+
+@main.command()
+@click.option(
+    "--quick/--full",
+    default=True,
+    help="How wide, and how many seeds.  [default: quick, under 5 minutes on 2 cores]",
+)
+@click.option("--rows", metavar="LIST", help="Rows to run, such as LZB20/A4,LZB22/B4; default all.")
+@click.option(
+    "--output",
+    type=click.Path(dir_okay=False),
+    metavar="FILE",
+    help="Write the table: .md (the other profile's section is kept), .csv or .json.",
+)
+@click.option(
+    "--check",
+    "page",
+    type=click.Path(dir_okay=False),
+    metavar="FILE.md",
+    help="Compare with a committed table: exit status 1 where it says something else.",
+)
+@click.option("--quiet", is_flag=True, help="No progress, no table.")
+def ledger(quick: bool, rows: str | None, output: str | None, page: str | None, quiet: bool) -> int:
+    """Every row of the ledger: where its statement holds, and where it fails without a hypothesis.
+
+    Exit status 0: every statement held where it applies and failed where it does not; 1 where one
+    did otherwise; 3 where that could not be told.
+    """
+    from proofs_check.ledger import command
+
+    with bad_input():
+        chosen = command.chosen_rows(rows)
+        before = command.text_of(page)
+        command.check_output(output)
+        with progress_bar(shown=not quiet) as progress:
+            result = command.run(chosen, "quick" if quick else "full", progress)
+        if output is not None:
+            command.write(result, output)
+        if not quiet:
+            command.show(result)
+        wrong = [] if before is None else command.differences(result, before, rows=chosen)
+    for line in wrong:
+        click.echo(f"{page}: {line}", err=True)
+    if result.partial:
+        return INTERRUPTED
+    if result.as_expected:
+        return VIOLATED if wrong else CONSISTENT
+    return INCONCLUSIVE if result.undecided else VIOLATED
 
 
 __all__ = ["BAD_INPUT", "main"]

@@ -89,6 +89,8 @@ def one_line(text: str) -> str:
 def bad_input() -> Iterator[None]:
     """Turn what the user can mend into a one-line error."""
     from proofs_check.data import InputError
+    from proofs_check.ledger.experiment import UnknownRowError
+    from proofs_check.ledger.tables import LedgerFileError
     from proofs_check.verification.plan import PlanError
     from theory.activations.errors import ActivationError
     from theory.catalog import UnknownTheoremError
@@ -108,6 +110,8 @@ def bad_input() -> Iterator[None]:
         ProofFormatError,
         HypothesisError,
         UnknownTheoremError,
+        UnknownRowError,
+        LedgerFileError,
     ) as error:
         raise BadInputError(str(error)) from error
     except OSError as error:

@@ -18,6 +18,7 @@ from theory.networks import Network
 Array = NDArray[np.float64]
 
 RADIUS = 1.0
+LARGEST = 600  # order up to which all eigenvalues are taken
 SEARCH = Search(starts=0, random=1)
 """In a ball: a point at random, one along ``H grad f`` and one along the leading eigenvector."""
 
@@ -78,5 +79,13 @@ def gradient_norm(net: Network) -> Measure:
 
 
 def spectral(matrix: Array) -> float:
-    """The spectral norm of a symmetric matrix."""
-    return float(np.max(np.abs(np.linalg.eigvalsh(matrix)), initial=0.0))
+    """The spectral norm of a symmetric matrix; a large one by Lanczos, from below.
+
+    Its start vector is fixed and its tolerance is that of the arithmetic.
+    """
+    if len(matrix) <= LARGEST:
+        return float(np.max(np.abs(np.linalg.eigvalsh(matrix)), initial=0.0))
+    from scipy.sparse.linalg import eigsh
+
+    start = np.cos(np.arange(len(matrix)) ** 2.0)
+    return float(np.abs(eigsh(matrix, k=1, which="LM", v0=start, return_eigenvectors=False)[0]))

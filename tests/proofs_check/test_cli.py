@@ -218,6 +218,16 @@ def test_latex_goes_to_standard_output_or_to_a_folder(tmp_path: Path) -> None:
     assert (tmp_path / "pages" / "LZB20-A3.tex").read_text() == printed.stdout.rstrip("\n") + "\n"
 
 
+def test_the_whole_catalogue_is_one_document() -> None:
+    printed = run("latex", "--all")
+    assert printed.exit_code == 0
+    assert printed.stdout.count("\\documentclass") == 1
+    for name in theory.catalog:
+        assert f"\\section{{{name}" in printed.stdout
+    for wrong in (["latex"], ["latex", "LZB20/A3", "--all"]):
+        assert run(*wrong).exit_code == 2
+
+
 def test_without_latex_a_pdf_is_refused_in_one_line(monkeypatch, tmp_path: Path) -> None:
     monkeypatch.setattr(typesetting.shutil, "which", lambda _: None)
     result = run("latex", "LZB20/A3", "--pdf")

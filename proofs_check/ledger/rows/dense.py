@@ -30,7 +30,7 @@ def one_hidden_layer() -> Experiment:
     predicted = predicted_order(theorem)
     holds = Family(
         "tanh, one hidden layer, readout fixed",
-        "||H|| at the centre",
+        "‖H‖ at the centre",
         held(theorem, radius=None),
         theta(predicted.exponent, predicted.source, predicted.log),
         "eq",
@@ -99,7 +99,7 @@ def fully_connected() -> Experiment:
     net = theory.reference_network()
     holds = Family(
         "tanh, depth 3, R = 1",
-        "largest ||H|| found in the ball",
+        "largest ‖H‖ found in the ball",
         held(theorem),
         predicted_order(theorem),
     )
@@ -107,20 +107,20 @@ def fully_connected() -> Experiment:
         "linear output",
         "the same networks, output f^2",
         against(theorem, nonlinear.hessian_norm(net, "square")),
-        quantity="||H|| at the centre",
+        quantity="‖H‖ at the centre",
     )
     sharp = holds.without(
         "bounded_beta",
         "sigma = softplus(m^(1/2) t) / m^(1/2), whose beta = m^(1/2) / 4 grows",
         _sharpening,
-        quantity="||H|| at the centre",
+        quantity="‖H‖ at the centre",
         prediction=predicted_order(theory.catalog["LZB20/A7-centre"]),
     )
     narrow = holds.without(
         "wide layers",
         "the second of three layers has width 2",
         _bottleneck(2),
-        quantity="||H|| at the centre",
+        quantity="‖H‖ at the centre",
     )
     return Experiment("LZB20/A7", (holds,), (outer, sharp, narrow))
 

@@ -66,10 +66,10 @@ def _rank_ones(width: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _contraction(width: int, seed: int) -> Sample:
-    """``T_k = j_k j_k^T``: the norm of ``sum_k u_k T_k`` against ``|u|_inf ||T||_{2,2,1}``.
+    """``T_k = j_k j_k^T``: the norm of ``sum_k u_k T_k`` against ``|u|_inf ‖T‖_{2,2,1}``.
 
-    ``sum_k |x . j_k| |z . j_k| <= |Jx| |Jz|``, with equality at x = z: so ``||T||_{2,2,1}`` is
-    ``||J||^2``.
+    ``sum_k |x . j_k| |z . j_k| <= |Jx| |Jz|``, with equality at x = z: so ``‖T‖_{2,2,1}`` is
+    ``‖J‖^2``.
     """
     u, J = _rank_ones(width, seed)
     return Sample.of(
@@ -85,10 +85,10 @@ def _two_norm(width: int, seed: int) -> Sample:
 
 
 def _parallel(width: int, seed: int) -> Sample:
-    """All T_k the same ``t t^T / sqrt(m)``: ``||T||_{2,2,2}`` is 1 and ``||T||_{2,2,1}`` sqrt(m).
+    """All T_k the same ``t t^T / sqrt(m)``: ``‖T‖_{2,2,2}`` is 1 and ``‖T‖_{2,2,1}`` sqrt(m).
 
     With the signs of u chosen alike the combination has norm ``|u|_1 / sqrt(m)``, against
-    ``|u|_inf ||T||_{2,2,2}``.
+    ``|u|_inf ‖T‖_{2,2,2}``.
     """
     u = np.abs(_rank_ones(width, seed)[0])
     return Sample.of(float(np.sum(u) / np.sqrt(width)), float(np.max(u)))
@@ -97,18 +97,18 @@ def _parallel(width: int, seed: int) -> Sample:
 @row("LZB20/A5")
 def contraction() -> Experiment:
     """A5 on Gaussian rank-one matrices; without its two norms."""
-    source = "|u|_inf is the maximum of m Gaussians of variance 1/m; ||T||_{2,2,1} is Theta(1)"
+    source = "|u|_inf is the maximum of m Gaussians of variance 1/m; ‖T‖_{2,2,1} is Theta(1)"
     holds = Family(
-        "T_k = j_k j_k^T, J Gaussian with ||J|| = Theta(1), u Gaussian with |u|_2 = Theta(1)",
-        "||sum_k u_k T_k||",
+        "T_k = j_k j_k^T, J Gaussian with ‖J‖ = Theta(1), u Gaussian with |u|_2 = Theta(1)",
+        "‖sum_k u_k T_k‖",
         _contraction,
         at_most(-HALF, source, HALF),
     )
     loose = holds.without(
         "infinity norm", "the same, the bound made with |u|_2 in its place", _two_norm,
-        quantity="|u|_2 ||T||_{2,2,1}",
+        quantity="|u|_2 ‖T‖_{2,2,1}",
     )  # fmt: skip
     broken = holds.without(
-        "(2,2,1)-norm", "T_k all equal, ||T||_{2,2,2} = 1 in place of ||T||_{2,2,1}", _parallel
+        "(2,2,1)-norm", "T_k all equal, ‖T‖_{2,2,2} = 1 in place of ‖T‖_{2,2,1}", _parallel
     )
     return Experiment("LZB20/A5", (holds,), (loose, broken))

@@ -73,7 +73,7 @@ def assembly_recursion() -> Experiment:
     neuron = theory.hessian_bound(_network())
     holds = Family(
         "tanh, a neuron of the second layer, the recursion written out with arrays",
-        "||H(z_k)||",
+        "‖H(z_k)‖",
         _recursion,
         predicted_order(neuron),
         "eq",
