@@ -18,7 +18,13 @@ MODULES = sorted(
 )
 
 # What numerics may know of theory: what a network is and what a quantity is called.
-VOCABULARY = {"theory", "theory.networks", "theory.activations", "theory.vocabulary"}
+VOCABULARY = {
+    "theory",
+    "theory.networks",
+    "theory.graph",
+    "theory.activations",
+    "theory.vocabulary",
+}
 
 
 def is_module(name: str) -> bool:

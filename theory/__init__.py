@@ -9,7 +9,29 @@ from __future__ import annotations
 
 from theory.activations import ActivationFunction, activation
 from theory.catalog import UnknownTheoremError, catalog
-from theory.networks import Activation, Dense, Input, Network, NetworkError, Readout, width
+from theory.networks import (
+    DAG,
+    Activation,
+    AveragePool,
+    Chain,
+    Concatenate,
+    Conv,
+    Dense,
+    DenseBlock,
+    Dropout,
+    Flatten,
+    Input,
+    Layer,
+    Network,
+    NetworkError,
+    Neurons,
+    Output,
+    RandomNeurons,
+    Readout,
+    Residual,
+    Vertex,
+    width,
+)
 from theory.theorem import Theorem
 from theory.theorems import (
     HypothesisError,
@@ -22,16 +44,30 @@ from theory.theorems import (
 )
 
 __all__ = [
+    "DAG",
     "Activation",
     "ActivationFunction",
+    "AveragePool",
+    "Chain",
+    "Concatenate",
+    "Conv",
     "Dense",
+    "DenseBlock",
+    "Dropout",
+    "Flatten",
     "HypothesisError",
     "Input",
+    "Layer",
     "Network",
     "NetworkError",
+    "Neurons",
+    "Output",
+    "RandomNeurons",
     "Readout",
+    "Residual",
     "Theorem",
     "UnknownTheoremError",
+    "Vertex",
     "activation",
     "catalog",
     "contraction_bound",
