@@ -20,6 +20,7 @@ from numerics.models import Model, Params, Trace, instantiate, trace  # noqa: E4
 from numerics.scaling import ExponentFit, ScalingError, fit_exponent  # noqa: E402
 from numerics.search import BallSearch, ball_search  # noqa: E402
 from numerics.spectral import SpectralError, SpectralNorm  # noqa: E402
+from numerics.training import Training, TrainingError, gradient_descent  # noqa: E402
 
 __all__ = [
     "BallError",
@@ -33,9 +34,12 @@ __all__ = [
     "SpectralError",
     "SpectralNorm",
     "Trace",
+    "Training",
+    "TrainingError",
     "ball_search",
     "distance",
     "fit_exponent",
+    "gradient_descent",
     "hessian_norm",
     "instantiate",
     "jax_function",

@@ -1,0 +1,323 @@
+r"""Full-batch gradient descent on the square loss, with the tangent kernel along its path.
+
+    L(theta) = |f(theta) - y|^2 / 2,      theta_{t+1} = theta_t - eta grad L(theta_t),
+    grad L = J^T r,   r = f(theta) - y,   J = df/dtheta of shape (n, p),   K = J J^T.
+
+J is formed at every step, as K needs it; the gradient of the loss is then a product with r, and
+what a library of optimisers would add is one line. The steps are one `jax.lax.scan`, compiled once
+for a shape whatever the seed.
+
+An output ``phi(f)`` and the rescaling ``alpha (f - f(theta0))`` of lazy training are options, so
+that the runs compared differ in nothing else.
+
+Source:
+    C. Liu, L. Zhu, M. Belkin, *On the linearity of large non-linear models*, NeurIPS 2020,
+    section 5; L. Chizat, E. Oyallon, F. Bach, *On lazy training in differentiable programming*,
+    NeurIPS 2019, for the rescaling.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import lru_cache, partial
+from typing import Any, SupportsIndex
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from numerics.activations import jax_function
+from numerics.models import Model, Params, check_input, check_params, forward
+from numerics.tolerances import Numbers
+from theory.activations import ActivationFunction, activation
+
+__all__ = ["Training", "TrainingError", "gradient_descent", "smoothness"]
+
+MOST_ENTRIES = 1 << 28  # of J: 2 GiB in float64
+
+
+class TrainingError(ValueError):
+    """A training run that cannot be made, or one that left the finite numbers."""
+
+
+@dataclass(frozen=True, eq=False)
+class Training:
+    """A run of gradient descent; entry t of every array is before step t, the last after the end.
+
+    Attributes:
+        step_size: eta.
+        losses: ``|r|^2 / 2``, shape ``(steps + 1,)``.
+        outputs: of the trained function at the inputs, shape ``(steps + 1, n)``.
+        targets: y, shape ``(n,)``.
+        distances: ``|theta_t - theta_0|``, Euclidean over all trainable parameters.
+        gradient_norms: ``|grad L|``.
+        kernels: tangent kernels of the trained function, shape ``(steps + 1, n, n)``.
+        least: least eigenvalue of each kernel.
+        largest: largest eigenvalue of each kernel.
+        kernel_changes: ``|K_t - K_0| / |K_0|``, Frobenius norms.
+        params: where it ended.
+    """
+
+    step_size: float
+    losses: Float[np.ndarray, " times"]
+    outputs: Float[np.ndarray, "times n"]
+    targets: Float[np.ndarray, " n"]
+    distances: Float[np.ndarray, " times"]
+    gradient_norms: Float[np.ndarray, " times"]
+    kernels: Float[np.ndarray, "times n n"] = field(repr=False)
+    least: Float[np.ndarray, " times"]
+    largest: Float[np.ndarray, " times"]
+    kernel_changes: Float[np.ndarray, " times"]
+    params: Params = field(repr=False)
+
+    @property
+    def steps(self) -> int:
+        """How many steps were made."""
+        return len(self.losses) - 1
+
+    @property
+    def residuals(self) -> Float[np.ndarray, " times"]:
+        """``|f - y|``, Euclidean over the inputs."""
+        return np.sqrt(2 * self.losses)
+
+
+def gradient_descent(
+    model: Model,
+    X: Numbers,
+    y: Numbers,
+    *,
+    steps: SupportsIndex = 100,
+    step_size: float | None = None,
+    outer: ActivationFunction | str | None = None,
+    rescale: float | int | None = None,
+    params: Params | None = None,
+) -> Training:
+    """Train all trainable parameters by full-batch gradient descent on the square loss.
+
+    Args:
+        model: the network.
+        X: inputs, shape ``(n, d)``.
+        y: targets, shape ``(n,)``.
+        steps: how many, at least 1.
+        step_size: eta; None for ``1 / lambda_max(K_0)`` of the trained function, half of what a
+            linear model bears. Where the model is not linear nothing is certain before the run:
+            `smoothness` says what a bound on the Hessian norms makes safe.
+        outer: phi, to train ``phi(f)`` instead of f.
+        rescale: alpha, to train ``alpha (f - f(theta_0))`` instead of f.
+        params: theta_0; None means `model.params`.
+
+    Returns:
+        The run.
+
+    Raises:
+        TrainingError: a number of steps, a step size or a scale that makes no sense; targets that
+            do not fit the inputs; a Jacobian that is too large; or a run that overflowed, naming
+            the step.
+        ValueError: inputs or a parameter have the wrong shape.
+    """
+    params = check_params(model, params)
+    inputs = jnp.atleast_2d(check_input(model, X))
+    targets = _targets(y, inputs, model)
+    count = _count(steps)
+    scale = _scale(rescale)
+    if inputs.shape[0] * model.num_params > MOST_ENTRIES:
+        msg = (
+            f"the Jacobian of {inputs.shape[0]} inputs by {model.num_params} parameters has more "
+            f"than {MOST_ENTRIES} entries; take fewer inputs or a narrower network"
+        )
+        raise TrainingError(msg)
+    function = _function(model.net.activations, None if outer is None else activation(outer))
+    centred = jnp.asarray(0.0 if rescale is None else 1.0, inputs.dtype)
+    start = (params, model.readout, inputs, targets, jnp.asarray(scale, inputs.dtype), centred)
+    if step_size is None:
+        largest = float(_largest(function, *start))
+        if not (math.isfinite(largest) and largest > 0):
+            msg = f"the largest eigenvalue of the kernel is {largest}; give a step size"
+            raise TrainingError(msg)
+        step_size = 1 / largest
+    eta = _step(step_size)
+    final, path = _descend(function, count, *start, jnp.asarray(eta, inputs.dtype))
+    return _result(eta, np.asarray(targets), final, jax.tree.map(np.asarray, path))
+
+
+def smoothness(
+    largest: float, hessian: float, residual: float, count: int, radius: float = 0.0
+) -> float:
+    """A bound on the Hessian norm of the square loss on a ball, hence on safe step sizes ``1/it``.
+
+    ``|Hess L| <= (|J_0| + sqrt(n) eps R)^2 + eps |r|_1``, and ``|r|_1 <= sqrt(n) |r|_2``, where
+    ``|J_0|^2`` is the largest eigenvalue of the kernel at the centre; gradient descent with a step
+    of at most its inverse does not increase the loss while it stays in the ball.
+
+    Args:
+        largest: largest eigenvalue of the tangent kernel at the centre.
+        hessian: eps, a bound on the Hessian norm of f on the ball, at every input.
+        residual: a bound on ``|f - y|``, Euclidean, on the way.
+        count: n, the number of inputs.
+        radius: R.
+
+    Raises:
+        TrainingError: an argument is negative or not finite.
+    """
+    for name, value in (
+        ("largest", largest),
+        ("hessian", hessian),
+        ("residual", residual),
+        ("radius", radius),
+    ):
+        if not (math.isfinite(value) and value >= 0):
+            msg = f"{name} is {value!r}; give a finite number that is not negative"
+            raise TrainingError(msg)
+    root = math.sqrt(operator.index(count))
+    return (math.sqrt(largest) + root * hessian * radius) ** 2 + hessian * root * residual
+
+
+# -- compiled -------------------------------------------------------------------------------------
+
+Function = Callable[[Params, Array, Array], Array]
+
+
+@lru_cache(maxsize=256)
+def _function(
+    activations: tuple[ActivationFunction, ...], outer: ActivationFunction | None
+) -> Function:
+    """f(params, readout, x) for one input; one object per architecture, so compiled once."""
+    apply = None if outer is None else jax_function(outer)
+
+    def function(params: Params, readout: Array, x: Array) -> Array:
+        value = forward(params, readout, x, activations)
+        return value if apply is None else apply(value)
+
+    return function
+
+
+def _jacobian(function: Function, params: Params, readout: Array, X: Array) -> tuple[Array, Params]:
+    """Outputs, shape (n,), and gradients by parameters, leaves of shape (n, ...)."""
+    values: tuple[Array, Params] = jax.vmap(jax.value_and_grad(function), in_axes=(None, None, 0))(
+        params, readout, X
+    )
+    return values
+
+
+def _gram(jacobian: Params, scale: Array) -> Array:
+    rows = [leaf.reshape(leaf.shape[0], -1) for leaf in jax.tree.leaves(jacobian)]
+    return scale**2 * sum((leaf @ leaf.T for leaf in rows[1:]), rows[0] @ rows[0].T)
+
+
+@partial(jax.jit, static_argnums=0)
+def _largest(
+    function: Function, params: Params, readout: Array, X: Array, _: Array, scale: Array, __: Array
+) -> Array:
+    gram = _gram(_jacobian(function, params, readout, X)[1], scale)
+    return jnp.linalg.eigvalsh((gram + gram.T) / 2)[-1]
+
+
+@partial(jax.jit, static_argnums=(0, 1))
+def _descend(
+    function: Function,
+    steps: int,
+    params: Params,
+    readout: Array,
+    X: Array,
+    y: Array,
+    scale: Array,
+    centred: Array,
+    eta: Array,
+) -> tuple[Params, dict[str, Array]]:
+    """All steps; what is recorded at each, and once more at the end."""
+    origin = centred * _jacobian(function, params, readout, X)[0]
+
+    def look(now: Params) -> tuple[Params, dict[str, Array]]:
+        values, jacobian = _jacobian(function, now, readout, X)
+        outputs = scale * (values - origin)
+        residual = outputs - y
+        gradient = jax.tree.map(lambda j: scale * jnp.tensordot(residual, j, 1), jacobian)
+        moved = jax.tree.map(lambda a, b: a - b, now, params)
+        return gradient, {
+            "outputs": outputs,
+            "loss": residual @ residual / 2,
+            "distance": _norm(moved),
+            "gradient": _norm(gradient),
+            "kernel": _gram(jacobian, scale),
+        }
+
+    def step(now: Params, _: None) -> tuple[Params, dict[str, Array]]:
+        gradient, seen = look(now)
+        return jax.tree.map(lambda p, g: p - eta * g, now, gradient), seen
+
+    final, path = jax.lax.scan(step, params, None, length=steps)
+    last = look(final)[1]
+    return final, jax.tree.map(lambda a, b: jnp.concatenate([a, b[None]]), path, last)
+
+
+def _norm(tree: Params) -> Array:
+    return jnp.sqrt(sum(jnp.sum(leaf**2) for leaf in jax.tree.leaves(tree)))
+
+
+# -- in and out -----------------------------------------------------------------------------------
+
+
+def _result(eta: float, targets: Any, final: Params, path: dict[str, np.ndarray]) -> Training:
+    finite = np.isfinite(path["loss"]) & np.isfinite(path["gradient"])
+    if not np.all(finite):
+        step = int(np.argmin(finite))
+        msg = (
+            f"the loss or its gradient is not finite at step {step} with the step size {eta:.3g}; "
+            "take a smaller one"
+        )
+        raise TrainingError(msg)
+    kernels = (path["kernel"] + np.swapaxes(path["kernel"], 1, 2)) / 2
+    eigenvalues = np.linalg.eigvalsh(kernels)
+    size = float(np.linalg.norm(kernels[0]))
+    changes = np.linalg.norm(kernels - kernels[0], axis=(1, 2))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        relative = np.where(changes == 0, 0.0, changes / size)
+    return Training(
+        step_size=eta,
+        losses=path["loss"],
+        outputs=path["outputs"],
+        targets=targets,
+        distances=path["distance"],
+        gradient_norms=path["gradient"],
+        kernels=kernels,
+        least=eigenvalues[:, 0],
+        largest=eigenvalues[:, -1],
+        kernel_changes=relative,
+        params=final,
+    )
+
+
+def _targets(y: Numbers, inputs: Array, model: Model) -> Array:
+    targets = jnp.asarray(y, dtype=model.dtype)
+    if targets.shape != inputs.shape[:1]:
+        msg = f"y has shape {targets.shape}; {inputs.shape[0]} inputs need ({inputs.shape[0]},)"
+        raise TrainingError(msg)
+    return targets
+
+
+def _count(steps: SupportsIndex) -> int:
+    count = operator.index(steps)
+    if count < 1:
+        msg = f"steps is {count}; give at least 1"
+        raise TrainingError(msg)
+    return count
+
+
+def _step(step_size: float) -> float:
+    if not (math.isfinite(step_size) and step_size > 0):
+        msg = f"step_size is {step_size!r}; give a positive number"
+        raise TrainingError(msg)
+    return float(step_size)
+
+
+def _scale(rescale: float | int | None) -> float:
+    if rescale is None:
+        return 1.0
+    if not (math.isfinite(rescale) and rescale > 0):
+        msg = f"rescale is {rescale!r}; give a positive number, the factor alpha"
+        raise TrainingError(msg)
+    return float(rescale)
