@@ -8,6 +8,7 @@ never JAX.
 from __future__ import annotations
 
 from theory.activations import ActivationFunction, activation
+from theory.assemblies import Assembly, AssemblyError, SubFunction
 from theory.catalog import UnknownTheoremError, catalog
 from theory.networks import (
     DAG,
@@ -51,6 +52,8 @@ __all__ = [
     "Chain",
     "Concatenate",
     "Conv",
+    "Assembly",
+    "AssemblyError",
     "Dense",
     "DenseBlock",
     "Dropout",
@@ -65,6 +68,7 @@ __all__ = [
     "RandomNeurons",
     "Readout",
     "Residual",
+    "SubFunction",
     "Theorem",
     "UnknownTheoremError",
     "Vertex",

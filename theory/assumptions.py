@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from fractions import Fraction
 
 from theory.terms import Term
 from theory.vocabulary import OUTER
@@ -37,6 +38,28 @@ _FACTS: dict[str, tuple[str, str]] = {
     "twice_differentiable": (
         "f is twice continuously differentiable in the parameters",
         r"$f$ is twice continuously differentiable in $\theta$",
+    ),
+    "assembly": (
+        "f(theta; x) = eta sum_{i=1}^COUNT v_i g_i(w_i; x), theta consists of w_1, ..., w_COUNT, "
+        "and every g_i is twice continuously differentiable in w_i",
+        r"$f(\theta;x)=\eta\sum_{i=1}^{COUNT}v_i\,g_i(w_i;x)$, $\theta$ consists of "
+        r"$w_1,\dots,w_{COUNT}$, and every $g_i$ is twice continuously differentiable in $w_i$",
+    ),
+    "shared": (
+        "each group of MEMBERS sub-models shares its function g_i and its parameters w_i, "
+        "v_i = sum_{j=1}^MEMBERS v_{i,j}",
+        r"each group of $MEMBERS$ sub-models shares its function $g_i$ and its parameters $w_i$, "
+        r"$v_i=\sum_{j=1}^{MEMBERS}v_{i,j}$",
+    ),
+    "scale": ("eta = m^(-EXPONENT)", r"$\eta=m^{-EXPONENT}$"),
+    "dominant": ("|v_COUNT| = m^(EXPONENT)", r"$|v_{COUNT}|=m^{EXPONENT}$"),
+    "part_bounded": (
+        "the Hessian norm of g_i by its own parameters is at most beta_i",
+        r"$\|\Pi_i\nabla^2g_i\Pi_i^\top\|\le\beta_i$",
+    ),
+    "part_steep": (
+        "|v_i| times the gradient norm of g_i is at least c",
+        r"$c\le|v_i|\,\|\Pi_i\nabla g_i\|$",
     ),
 }
 FACTS = tuple(_FACTS)
@@ -89,6 +112,12 @@ _ORDER = (
     "bounded",
     "readout",
     "twice_differentiable",
+    "assembly",
+    "shared",
+    "scale",
+    "dominant",
+    "part_bounded",
+    "part_steep",
 )
 
 
@@ -123,8 +152,10 @@ def _describe(key: tuple[str, ...], formulas: tuple[Term, ...]) -> Assumption:
     if name in _OF_LAYERS and isinstance(first.args[1], Term):
         text, latex = (_at(t, first.args[1]) for t in _FACTS[name])
         return Assumption(name, text, latex, formulas)
-    if name == "forall" and first.args[3].head == "fact" and first.args[0] == "l":
+    if name == "forall" and first.args[3].head == "fact" and first.args[0] in ("l", "i"):
         return _for_all(first, formulas)
+    if name in ("assembly", "shared", "scale", "dominant"):
+        return _assembled(name, first, formulas)
     if name in _OF_LAYERS:
         where = _layers(formulas)
         text, latex = _FACTS[name]
@@ -156,13 +187,34 @@ def _for_all(formula: Term, formulas: tuple[Term, ...]) -> Assumption:
     """A fact about every layer of a range whose ends may be symbolic."""
     _, low, high, fact = formula.args
     ends = [str(i) if isinstance(i, int) else str(i.args[0]) for i in (low, high)]
-    text, latex = _FACTS.get(fact.args[0], (fact.args[0], fact.args[0]))
+    if fact.args[0] == "bounded":
+        bound = _bounded(str(fact.args[2]), (fact,))
+        name, text, latex = bound.name, *(t.rpartition(c)[0] for t, c in _unplaced(bound))
+    else:
+        name, (text, latex) = fact.args[0], _FACTS.get(fact.args[0], (fact.args[0],) * 2)
     return Assumption(
-        fact.args[0],
-        f"{text}, l = {ends[0]},...,{ends[1]}",
-        rf"{latex} for $l={ends[0]},\dots,{ends[1]}$",
+        name,
+        f"{text}, {formula.args[0]} = {ends[0]},...,{ends[1]}",
+        rf"{latex} for ${formula.args[0]}={ends[0]},\dots,{ends[1]}$",
         formulas,
     )
+
+
+def _unplaced(assumption: Assumption) -> tuple[tuple[str, str], tuple[str, str]]:
+    """The texts of an assumption, and what comes before the layers it names."""
+    return (assumption.text, ", l ="), (assumption.latex, " for $l=")
+
+
+def _assembled(name: str, fact: Term, formulas: tuple[Term, ...]) -> Assumption:
+    """A fact about an assembly, with its own numbers and indices in the words."""
+    tags = [str(t) if isinstance(t, int) else str(t.args[0]) for t in fact.args[1:]]
+    words = {"COUNT": tags[0], "MEMBERS": tags[-1]}
+    if name in ("scale", "dominant"):
+        words["EXPONENT"] = str(Fraction(int(tags[-2]), int(tags[-1])))
+    text, latex = _FACTS[name]
+    for old, new in words.items():
+        text, latex = text.replace(old, new), latex.replace(old, new)
+    return Assumption(name, text, latex, formulas)
 
 
 def _bounded(order: str, formulas: tuple[Term, ...]) -> Assumption:

@@ -27,8 +27,18 @@ ROWS: Final[dict[str, str]] = {
     "LZB20/A9": "theory.ledger.nonlinear_output:lower",
     "LZB20/A9-upper": "theory.ledger.nonlinear_output:upper",
     "LZB20/A9-identity": "theory.ledger.nonlinear_output:identity",
+    "LZB22/B1": "theory.ledger.assemblies:independent",
+    "LZB22/B2": "theory.ledger.assemblies:gradient",
+    "LZB22/B2-floor": "theory.ledger.assemblies:gradient_floor",
+    "LZB22/B2-ratio": "theory.ledger.assemblies:like_with_like",
+    "LZB22/B3": "theory.ledger.assemblies:dominating",
+    "LZB22/B3-dominance": "theory.ledger.assemblies:dominance_dial",
+    "LZB22/B3-sharing": "theory.ledger.assemblies:sharing",
     "LZB22/B4": "theory.theorems:assembly_recursion",
     "LZB22/B4-summed": "theory.theorems:summed_recursion",
+    "LZB22/B5": "theory.ledger.neurons:every_neuron",
+    "LZB22/B5-identity": "theory.ledger.neurons:neuron_identity",
+    "LZB22/B7": "theory.ledger.assemblies:strong",
 }
 """``module:function`` for each row, in the order of the ledger."""
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
-from theory.terms import Term, subterms
+from theory.terms import Term, make, substitute, subterms
 
 
 class MissingValueError(KeyError):
@@ -72,7 +72,19 @@ def _needs(node: Term, definitions: Mapping[Term, Term]) -> list[Term]:
     if node.head in ("sym", "dim", "norm", "var"):
         msg = f"no value and no definition for {node}"
         raise MissingValueError(msg)
+    if node.head in ("rsum", "rmax"):
+        return _each(node)
     return [a for a in node.args if isinstance(a, Term)]
+
+
+def _each(node: Term) -> list[Term]:
+    """What a sum or maximum over an index ranges over; its limits are numbers by now."""
+    name, low, high, body = node.args
+    if type(low) is not int or type(high) is not int:
+        msg = f"the limits of {node} have no value; put numbers for their indices first"
+        raise MissingValueError(msg)
+    variable = make("index", name, 0)
+    return [substitute(body, {variable: i}) for i in range(low, high + 1)]
 
 
 def _value(node: Term, parts: list[Any], number: Callable[[Any], Any], spectral: Any) -> Any:
@@ -81,6 +93,10 @@ def _value(node: Term, parts: list[Any], number: Callable[[Any], Any], spectral:
             return _fraction(node.args[0], number)
         case "add":
             return sum(parts[1:], parts[0])
+        case "rsum":
+            return sum(parts, number(0))
+        case "rmax":
+            return max(parts, default=number(0))
         case "mul":
             product = parts[0]
             for part in parts[1:]:

@@ -194,7 +194,7 @@ def _jac(head: str, args: tuple[Arg, ...]) -> tuple[str, tuple[Term, Term]]:
     return "op", (args[0].rows, PARAMS)
 
 
-DIFFERENTIABLE = frozenset({"theta", "W", "v", "alpha", "z", "f"})
+DIFFERENTIABLE = frozenset({"theta", "W", "v", "alpha", "z", "f", "submodel"})
 _SMOOTH_HEADS = frozenset(
     {
         "id",
@@ -261,6 +261,16 @@ def _osum(head: str, args: tuple[Arg, ...]) -> tuple[str, tuple[Term, Term]]:
     return "op", shape_of(args[3])
 
 
+def _indexed_reals(head: str, args: tuple[Arg, ...]) -> tuple[str, None]:
+    need = "an index name, two limits free of that index and a real"
+    fits = len(args) == 4 and type(args[0]) is str and _is_index(args[1]) and _is_index(args[2])
+    if not fits or not _is("real", args[3]):
+        raise _refuse(head, args, need)
+    if _mentions(args[1:3], make("index", args[0], 0)):
+        raise _refuse(head, args, need)
+    return "real", None
+
+
 def _mentions(args: tuple[Arg, ...], variable: Term) -> bool:
     return any(isinstance(a, Term) and variable in a.free for a in args)
 
@@ -299,6 +309,7 @@ FORMS: dict[str, Rule] = {
     "scalar": _fixed("space", "no argument"),
     "params": _fixed("space", "no argument"),
     "layer": _fixed("space", "a layer index", _is_index),
+    "part": _fixed("space", "the index of a sub-model", _is_index),
     "space": _fixed("space", "a name", lambda a: type(a) is str),
     "tensor": _fixed("space", "two spaces", lambda a: _is("space", a), lambda a: _is("space", a)),
     # non-negative reals
@@ -312,6 +323,9 @@ FORMS: dict[str, Rule] = {
     "pow": _pow,
     "norm": _norm,
     "specnorm": _specnorm,
+    # over all indices of a range; of an empty range both are 0, the least of all values
+    "rsum": _indexed_reals,
+    "rmax": _indexed_reals,
     # linear operators
     "op": _op,
     "id": _identity,

@@ -338,16 +338,55 @@ def induction(name: str, high: Arg, base: Judgement, step: Judgement) -> Judgeme
     return _judge(rest | base.hypotheses, conclusion, "induction", (name, high), (base, step))
 
 
+LAST = {"osum": "plus", "rsum": "add", "rmax": "max"}  # how the last term joins the others
+
+
 def sum_last(total: Term, top: Arg) -> Judgement:
-    """``low <= high <= top |- sum_{k=low}^{high} B(k) = sum_{k=low}^{high-1} B(k) + B(high)``."""
-    if total.head != "osum":
-        msg = f"needs a sum over an index, was given {total}"
+    """``low <= high <= top |- sum_{k=low}^{high} B(k) = sum_{k=low}^{high-1} B(k) + B(high)``.
+
+    For a sum of operators or of reals; for a maximum over an index, ``max`` in place of ``+``.
+    """
+    if total.head not in LAST:
+        msg = f"needs a sum or a maximum over an index, was given {total}"
         raise KernelError(msg)
     name, low, high, body = total.args
     last = substitute(body, {make("index", name, 0): high})
-    split = make("plus", make("osum", name, low, shift(high, -1), body), last)
+    split = make(LAST[total.head], make(total.head, name, low, shift(high, -1), body), last)
     premise = make("range", high, low, top)
     return _judge(frozenset({premise}), eq(total, split), "sum_last", (total, top))
+
+
+def range_intro(index: Arg, low: int, high: Arg) -> Judgement:
+    """``|- low <= index <= high`` where both can be seen: numbers, or 0 <= l + a <= l + b.
+
+    Raises:
+        KernelError: when one of them cannot; an index variable is a natural number, no more.
+    """
+    for small, large in ((low, index), (index, high)):
+        if not _seen_at_most(small, large):
+            msg = f"{small} <= {large} is not seen from its form"
+            raise KernelError(msg)
+    conclusion = make("range", index, low, high)
+    return _judge(frozenset(), conclusion, "range_intro", (index, low, high))
+
+
+def _seen_at_most(small: Arg, large: Arg) -> bool:
+    if type(small) is int:
+        return small <= (large if type(large) is int else large.args[1])
+    return type(large) is not int and small.args[0] == large.args[0] and (
+        small.args[1] <= large.args[1]
+    )
+
+
+def range_back(premise: Judgement) -> Judgement:
+    """From ``low <= l <= high``, low >= 1 a number: ``low - 1 <= l - 1 <= high``."""
+    formula = premise.conclusion
+    if formula.head != "range" or type(formula.args[1]) is not int or formula.args[1] < 1:
+        msg = f"needs low <= l <= high with a number low >= 1, was given {formula}"
+        raise KernelError(msg)
+    index, low, high = formula.args
+    conclusion = make("range", shift(index, -1), low - 1, high)
+    return _judge(premise.hypotheses, conclusion, "range_back", (), (premise,))
 
 
 def forall_elim(premise: Judgement, index: Arg) -> Judgement:
@@ -434,6 +473,8 @@ RULES = (
     "spectral",
     "induction",
     "sum_last",
+    "range_intro",
+    "range_back",
     "forall_elim",
     "forall_intro",
     "ball_intro",

@@ -86,10 +86,29 @@ def _real(term: Term) -> Real:
         case "specnorm":
             entries = tuple(freeze(real_form(a)) for a in term.args[1:])
             return _atom(("specnorm", term.args[0], entries))
+        case "rsum" | "rmax":
+            return _over_range(term)
         case "sym" | "var" | "dim":
             return _atom(term)
     msg = f"{term} is of sort {term.sort}; only a real has a polynomial"
     raise TermError(msg)
+
+
+def _over_range(term: Term) -> Real:
+    """A sum or maximum over an index: written out between numbers, an atom otherwise."""
+    name, low, high, body = term.args
+    if type(low) is not int or type(high) is not int:
+        return _atom((term.head, name, low, high, freeze(real_form(body))))
+    variable = make("index", name, 0)
+    parts = [real_form(substitute(body, {variable: i})) for i in range(low, high + 1)]
+    if term.head == "rsum":
+        total: Real = {}
+        for part in parts:
+            total = _combine(total, part, 1)
+        return total
+    if len(parts) < 2:
+        return parts[0] if parts else {}
+    return _atom(("max", frozenset(map(freeze, parts))))
 
 
 def _atom(atom: Any) -> Real:

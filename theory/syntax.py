@@ -76,7 +76,13 @@ def _written(arg: Arg, room: int) -> tuple[str, int]:
 
 _TABLE: dict[tuple[Any, ...], Term] = {}
 VARIABLE_HEADS = frozenset({"index", "point", "input", "var"})
-BINDERS = {"osum": "index", "forall": "index", "ball": "point"}
+BINDERS = {
+    "osum": "index",
+    "rsum": "index",
+    "rmax": "index",
+    "forall": "index",
+    "ball": "point",
+}
 
 
 def make(head: str, *args: Arg) -> Term:
@@ -124,7 +130,7 @@ def _free(term: Term) -> frozenset[Term]:
 
 
 def bound_variable(term: Term) -> Term:
-    """The variable that a binder (``osum``, ``forall``, ``ball``) binds."""
+    """The variable that a binder (``osum``, ``rsum``, ``rmax``, ``forall``, ``ball``) binds."""
     return make("index", term.args[0], 0) if term.head != "ball" else make("point", "*")
 
 

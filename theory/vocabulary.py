@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from theory.terms import (
     PARAMS,
     SCALAR,
+    ZERO,
     Arg,
     Term,
+    add,
     dot,
     inv_root,
     make,
@@ -213,6 +215,37 @@ QUANTITIES: dict[str, Quantity] = {
             "movement of the back-propagated signal on the ball, at most",
             "Euclidean norm",
         ),
+        Quantity(
+            "submodel",
+            "g_{{{}}}",
+            "sub-model i, a function of its own parameters w_i",
+            "scalar",
+            "signed",
+        ),
+        Quantity("weight", "v_{{{}}}", "weight of sub-model i", "scalar", "signed"),
+        Quantity("eta", r"\eta", "scale of the assembly, 1/s(m)", "a number"),
+        Quantity(
+            "part_beta", r"\beta_{{{}}}", "bound on the Hessian norm of sub-model i", "spectral norm"
+        ),
+        Quantity(
+            "part_slope",
+            r"c",
+            "least gradient norm of a sub-model times the size of its weight",
+            "Euclidean norm",
+        ),
+        Quantity(
+            "B",
+            "B^{{{}}}",
+            "derivative of the pre-activations of one layer by the activations of a lower one",
+            "a matrix; the layers are n and k",
+            "signed",
+        ),
+        Quantity(
+            "J",
+            "J_{{{}}}",
+            "bound on the Jacobian of alpha^l by all parameters",
+            "spectral norm",
+        ),
     )
 }
 
@@ -322,6 +355,47 @@ def slope(index: Arg, point: Term, at: Term) -> Term:
     return make("diag", sigma(index, 1, preactivation(index, point, at)))
 
 
+# -- assemblies of sub-models ----------------------------------------------------------------------
+
+PARTS = make("space", "m")  # one coordinate for each sub-model
+
+
+def part(index: Arg) -> Term:
+    """The space of the parameters w_i of sub-model i."""
+    return make("part", index)
+
+
+def part_block(index: Arg) -> Term:
+    """The coordinate projection of all parameters onto w_i."""
+    return make("op", "Pi_part", part(index), PARAMS, index)
+
+
+def submodel(index: Arg, point: Term, at: Term) -> Term:
+    """g_i at a point and an input, a scalar."""
+    return make("op", "submodel", SCALAR, SCALAR, index, point, at)
+
+
+def part_weight(*index: Arg) -> Term:
+    """v_i, a scalar of any sign; v_{i,k} of the k-th member of a group that shares parameters."""
+    return make("op", "weight", SCALAR, SCALAR, *index)
+
+
+def part_hessian(index: Arg, point: Term, at: Term) -> Term:
+    """The Hessian of g_i by its own parameters, an operator on the space of w_i."""
+    whole = make("hess", make("id", SCALAR), submodel(index, point, at), point)
+    return dot(part_block(index), whole, make("T", part_block(index)))
+
+
+def part_gradient(index: Arg, point: Term, at: Term) -> Term:
+    """The gradient of g_i by its own parameters, a vector."""
+    return dot(part_block(index), make("T", make("jac", submodel(index, point, at), point)))
+
+
+def transfer(above: Arg, below: Arg, point: Term, at: Term) -> Term:
+    """B^{n,k}, the derivative of z^n by alpha^k, for k < n."""
+    return make("op", "B", layer(above), layer(below), above, below, point, at)
+
+
 # -- scalars --------------------------------------------------------------------------------------
 
 
@@ -375,6 +449,29 @@ def definition(name: str, index: Arg, point: Term, at: Term) -> Term:
             return norm(dot(bend, signal(index, point, at)), "inf")
     msg = f"{name!r} is not a layer statistic; these are {', '.join(STATISTICS)}"
     raise KeyError(msg)
+
+
+RECURSIVE = ("J",)  # symbols that are defined by what they are one layer below
+
+
+def recursive_definition(name: str, index: Arg, point: Term, at: Term) -> Term:
+    """What a symbol of ``RECURSIVE`` is in layer l, from what it is in layer l-1.
+
+    ``J_0 = 0`` and ``J_l = lambda_l (|alpha^{l-1}| + |W^l| J_{l-1}) / sqrt(m_{l-1})``, a bound on
+    the Jacobian of alpha^l by all parameters.
+
+    Raises:
+        KeyError: when the name is not one of ``RECURSIVE``.
+    """
+    if name not in RECURSIVE:
+        msg = f"{name!r} has no recursive definition; these have: {', '.join(RECURSIVE)}"
+        raise KeyError(msg)
+    if index == 0:
+        return ZERO
+    below = shift(index, -1)
+    carried = mul(norm(weights(index, point)), symbol(name, below, point, at))
+    reach = add(norm(activation(below, point, at)), carried)
+    return mul(lipschitz(index), reach, inv_root(width(below)))
 
 
 def squared(term: Term) -> Term:

@@ -10,15 +10,18 @@ Parameters are one flat vector here: vec(W^1), ..., vec(W^L) with rows stacked, 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
+from numerics.activations import jax_function
 from numerics.models import Activations, Model, Params, backward, forward
 
 Vector = NDArray[np.float64]
@@ -176,3 +179,24 @@ def curved(
         return _pulled(t, readout, x, covector, arch)
 
     return jax.jvp(gradient, (jnp.asarray(theta),), (jnp.asarray(direction),))[1]
+
+
+def transferred(state: Any, above: int, below: int) -> jax.Array:
+    """dz^n/dalpha^k, shape (m_n, m_k), for k < n, by JAX through the layers between.
+
+    Args:
+        state: a network at a point and an input.
+        above: n.
+        below: k.
+    """
+    arch: Architecture = state.arch
+    weights = unflatten(jnp.asarray(state.theta), arch)["W"][below:above]
+    functions = arch.activations[below : above - 1]
+
+    def upwards(alpha: jax.Array) -> jax.Array:
+        z = weights[0] @ alpha / math.sqrt(weights[0].shape[1])
+        for weight, function in zip(weights[1:], functions, strict=True):
+            z = weight @ jax_function(function)(z) / math.sqrt(weight.shape[1])
+        return z
+
+    return jax.jacobian(upwards)(jnp.asarray(state.value("alpha", below)))

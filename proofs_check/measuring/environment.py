@@ -126,6 +126,20 @@ class Environment:
         """Remember a measurement."""
         (self._schematic if _is_schematic(term) else self._memo)[term] = found
 
+    # -- other models than networks ---------------------------------------------------------------
+
+    def own_real(self, term: Term) -> Measured | None:
+        """The value of a symbol that a model of another kind knows; None for all others."""
+        return None
+
+    def own_operator(self, term: Term) -> Operator | None:
+        """The map that a model of another kind has for a name or a derivative, or None."""
+        return None
+
+    def own_fact(self, term: Term) -> bool | None:
+        """Whether a fact holds of a model of another kind; None when it is not about such."""
+        return None
+
     # -- the network ------------------------------------------------------------------------------
 
     @property

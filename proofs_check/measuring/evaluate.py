@@ -232,6 +232,9 @@ def fact(term: Term, env: Environment) -> bool:
     Raises:
         EvaluationError: no measurement of that hypothesis is known.
     """
+    own = env.own_fact(term)
+    if own is not None:
+        return own
     name, *tags = term.args
     arch = env.arch
     kind = "trained" if arch.trained else "fixed"

@@ -25,7 +25,15 @@ from proofs_check.measuring.rounding import (
     total,
 )
 from theory.terms import Term, substitute
-from theory.vocabulary import CENTRE, INPUT, READOUT, STATISTICS, definition
+from theory.vocabulary import (
+    CENTRE,
+    INPUT,
+    READOUT,
+    RECURSIVE,
+    STATISTICS,
+    definition,
+    recursive_definition,
+)
 
 
 def real(term: Term, env: Environment) -> Measured:
@@ -83,8 +91,28 @@ def _real(term: Term, env: Environment) -> Measured:
             return norms.norm(operator(args[1], env), args[0], env.seed)
         case "specnorm":
             return norms.matrix_of_norms(args[0], [real(a, env) for a in args[1:]])
+        case "rsum" | "rmax":
+            return _over_indices(term, env)
     msg = f"{term} is of sort {term.sort}, not a real"
     raise EvaluationError(msg)
+
+
+def _over_indices(term: Term, env: Environment) -> Measured:
+    """A sum or maximum of reals over an index; 0 over an empty range."""
+    numbers = [real(t, env) for t in _each(term)]
+    if not numbers:
+        return Measured(0.0)
+    return total(numbers) if term.head == "rsum" else _extremum("max", numbers)
+
+
+def _each(term: Term) -> list[Term]:
+    """The summands of a sum over an index, its limits being numbers."""
+    name, low, high, body = term.args
+    if type(low) is not int or type(high) is not int:
+        msg = f"the limits of {term} have no value; give indices={{name: integer}}"
+        raise EvaluationError(msg)
+    variable = next((v for v in body.free if v.head == "index" and v.args[0] == name), None)
+    return [substitute(body, {variable: i}) if variable else body for i in range(low, high + 1)]
 
 
 def _extremum(head: str, numbers: list[Measured]) -> Measured:
@@ -98,6 +126,9 @@ def _symbol(term: Term, env: Environment) -> Measured:
     meaning = env.meanings.get(term)
     if meaning is not None:
         return _by_definition(term, meaning, env)
+    own = env.own_real(term)
+    if own is not None:
+        return own
     for key in (term, name):
         if key in env.reals:
             return Measured(float(env.reals[key]))
@@ -105,10 +136,11 @@ def _symbol(term: Term, env: Environment) -> Measured:
     if name in ("lambda", "beta") and index is not None:
         bound = env.activation(index).sup(1 if name == "lambda" else 2)
         return Measured(float(bound), U * float(bound))
-    if name in STATISTICS and index is not None:
+    if name in (*STATISTICS, *RECURSIVE) and index is not None:
         point = next((t for t in tags if isinstance(t, Term) and t.sort == "point"), CENTRE)
         at = next((t for t in tags if isinstance(t, Term) and t.sort == "input"), INPUT)
-        return real(definition(name, index, point, at), env)
+        means = recursive_definition if name in RECURSIVE else definition
+        return real(means(name, index, point, at), env)
     msg = (
         f"the symbol {term} has no value: give its definition in definitions, or "
         f"reals={{{name!r}: number}}"
@@ -129,6 +161,9 @@ def _by_definition(term: Term, meaning: Term, env: Environment) -> Measured:
 
 def _operator(term: Term, env: Environment) -> Operator:
     args = term.args
+    own = env.own_operator(term) if term.head in ("op", "jac", "hess") else None
+    if own is not None:
+        return own
     match term.head:
         case "op":
             return _named(term, env)
@@ -185,12 +220,7 @@ def _variable(term: Term, env: Environment) -> Operator:
 
 
 def _sum_over_index(term: Term, env: Environment) -> Operator:
-    name, low, high, body = term.args
-    if type(low) is not int or type(high) is not int:
-        msg = f"the limits of {term} have no value; give indices={{name: integer}}"
-        raise EvaluationError(msg)
-    variable = next((v for v in body.free if v.head == "index" and v.args[0] == name), None)
-    terms = [substitute(body, {variable: i}) if variable else body for i in range(low, high + 1)]
+    terms = _each(term)
     if not terms:
         return operators.zero(env.dimension(term.rows), env.dimension(term.cols))
     return operators.added([operator(t, env) for t in terms])
@@ -219,6 +249,8 @@ def _named(term: Term, env: Environment) -> Operator:
             state = env.state(point, at)
             _require_layer(term, state)
             found = operators.vector(state.value(name, index), state.jets[name, index].value.error)
+        case "B" if point is not None and at is not None:
+            found = _transfer(env.state(point, at), index, int(tags[1]))
         case _:
             known = "W, v, theta, Pi, alpha, z, delta and f"
             msg = f"the operator {term} means nothing here; those of a network are {known}"
@@ -228,6 +260,38 @@ def _named(term: Term, env: Environment) -> Operator:
         msg = f"{term} has shape {found.shape} here, and its spaces say {shape}"
         raise EvaluationError(msg)
     return found
+
+
+def _transfer(state: State, above: int, below: int) -> Operator:
+    """dz^n/dalpha^k by JAX, through the layers between alone."""
+    if not 0 <= below < above <= state.arch.depth:
+        msg = f"B of layers {above} and {below}: needs 0 <= k < n <= {state.arch.depth}"
+        raise EvaluationError(msg)
+    matrix = np.asarray(derivatives.transferred(state, above, below))
+    size = 1.0
+    for layer in range(below + 1, above + 1):
+        z = state.value("z", layer)
+        steep = float(np.max(np.abs(host_derivatives(state.arch.activations[layer - 1], z, 1)[1])))
+        start, stop = state.arch.block(layer)
+        size *= float(np.linalg.norm(state.theta[start:stop])) * (steep if layer < above else 1.0)
+        size /= float(state.arch.widths[layer - 1]) ** 0.5
+    roundings = sum(state.arch.widths[below : above + 1]) + ACTIVATION_ROUNDINGS * (above - below)
+    shift = sum(state.jets["z", layer].value.error for layer in range(below + 1, above))
+    error = gamma(roundings) * size + _bent(state, above, below) * shift
+    return operators.dense(matrix, error=error)
+
+
+def _bent(state: State, above: int, below: int) -> float:
+    """How much B moves at most, to first order, per unit of the pre-activations between."""
+    scale = 1.0
+    for layer in range(below + 1, above + 1):
+        z = state.value("z", layer)
+        found = host_derivatives(state.arch.activations[layer - 1], z, 2)
+        bend = max(float(np.max(np.abs(d))) for d in found[1:]) if layer < above else 1.0
+        start, stop = state.arch.block(layer)
+        stretch = float(np.linalg.norm(state.theta[start:stop]))
+        scale *= stretch / float(state.arch.widths[layer - 1]) ** 0.5 * max(bend, 1e-300)
+    return scale
 
 
 def _require_layer(term: Term, state: State) -> None:

@@ -20,12 +20,13 @@ from typing import Any
 
 from flint import Ordering, fmpq, fmpq_mpoly_ctx, fmpz
 
-from proofs_check.replay.binding import brief, postorder
-from theory.terms import Term
+from proofs_check.replay.binding import brief, postorder, put
+from theory.terms import Term, make
 
 FINE = 2**8 * 3**4 * 5**2 * 7 * 11 * 13  # generators are roots of their atoms of this order
 MOST_PRODUCTS = 250_000  # term-by-term products in one multiplication
 MOST_DIGITS_OF_POWER = 20_000
+MOST_TERMS = 5_000  # of a sum or maximum over an index
 
 
 class ArithmeticLimitError(ValueError):
@@ -285,10 +286,30 @@ def _real(node: Term) -> Real:
             return generator(("norm", args[0], operator_key(args[1])))
         case "specnorm":
             return generator(("specnorm", args[0], tuple(_REALS[a].key for a in args[1:])))
+        case "rsum" | "rmax":
+            return _over_indices(node)
         case "sym" | "var" | "dim":
             return generator(node)
     msg = f"{brief(node)} is no real term that is known here"
     raise ArithmeticLimitError(msg)
+
+
+def _over_indices(node: Term) -> Real:
+    """A sum or maximum of known length is written out; any other is a generator of its own."""
+    name, low, high, body = node.args
+    if type(low) is not int or type(high) is not int:
+        return generator((node.head, name, low, high, _REALS[body].key))
+    if high - low >= MOST_TERMS:
+        msg = f"{high - low + 1} terms over an index written out"
+        raise ArithmeticLimitError(msg)
+    variable = make("index", name, 0)
+    parts = [real(put(body, {variable: i})) for i in range(low, high + 1)]
+    if node.head == "rmax" and len(parts) > 1:
+        return generator(("max", frozenset(part.key for part in parts)))
+    total = number(0)
+    for part in parts:
+        total = plus(total, part)
+    return total
 
 
 def equal_reals(left: Term, right: Term) -> bool:

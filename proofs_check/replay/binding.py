@@ -57,7 +57,7 @@ def postorder(term: Term, known: Callable[[Term], bool] = lambda _: False) -> It
 
 def bound(term: Term) -> Term | None:
     """The variable that a term binds in its last argument, if it is a binder."""
-    if term.head in ("osum", "forall"):
+    if term.head in ("osum", "rsum", "rmax", "forall"):
         return make("index", term.args[0], 0)
     return STAR if term.head == "ball" else None
 

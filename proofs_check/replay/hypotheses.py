@@ -19,7 +19,8 @@ from theory import vocabulary
 from theory.proofs import Proof
 from theory.terms import PARAMS, SCALAR, Term, make
 
-INTERPRETED = frozenset({"lambda", "beta"})  # real symbols that trusted lemmas speak about
+# real symbols that trusted lemmas speak about
+INTERPRETED = frozenset({"lambda", "beta", "J", "eta", "part_beta", "part_slope"})
 MEASURED = frozenset(vocabulary.STATISTICS)  # real symbols that are measured on networks
 
 
@@ -57,7 +58,14 @@ _FACTS: dict[str, tuple[str, ...]] = {
     "readout": ("kind", "index"),
     "parameters": ("depth", "kind"),
     "twice_differentiable": ("input",),
+    "assembly": ("count",),
+    "shared": ("count", "count"),
+    "scale": ("count", "count"),
+    "dominant": ("part", "natural", "count"),
+    "part_bounded": ("part", "point", "input"),
+    "part_steep": ("part", "point", "input"),
 }
+_ASSEMBLY = frozenset({"assembly", "shared", "scale", "dominant", "part_bounded", "part_steep"})
 
 
 def kind_of(formula: Term) -> str:
@@ -89,6 +97,10 @@ def _is_tag(wanted: str, tag: Any) -> bool:
     match wanted:
         case "index":
             return type(tag) is int or getattr(tag, "sort", "") == "index"
+        case "count" | "part":
+            return (type(tag) is int and tag >= 1) or getattr(tag, "sort", "") == "index"
+        case "natural":
+            return type(tag) is int and tag >= 0
         case "order":
             return type(tag) is int and tag in (1, 2)
         case "depth":
@@ -153,10 +165,12 @@ def contradictions(assumptions: Iterable[Term]) -> list[str]:
     readouts: set[Any] = set()
     layers: set[int] = set()
     problems: list[str] = []
+    names: set[str] = set()
     for fact in _facts(assumptions, problems):
         if not _is_fact(fact):
             continue
         name, tags = fact.args[0], fact.args[1:]
+        names.add(name)
         for wanted, tag in zip(_FACTS[name], tags, strict=True):
             if wanted == "kind":
                 readouts.add(tag)
@@ -166,6 +180,8 @@ def contradictions(assumptions: Iterable[Term]) -> list[str]:
                 layers.add(tag)
     if len({d for d in depths if type(d) is int}) > 1 or len(readouts) > 1:
         problems.append(f"the facts give depths {depths} and readouts {readouts} to one network")
+    if names & _ASSEMBLY and names & {"dense", "pointwise", "parameters", "readout"}:
+        problems.append(f"one model is an assembly and a network: {', '.join(sorted(names))}")
     known = [d for d in depths if type(d) is int]
     outside = {i for i in layers if i < 1 or (known and i > min(known))}
     if outside:

@@ -265,12 +265,36 @@ def _induction(premises: Given, name: str, high: Any) -> Sequent:
 
 
 def _sum_last(_: Given, total: Term, top: Any) -> Sequent:
-    _need(total.head == "osum", "needs a sum over an index, was given {}", total)
+    joins = {"osum": "plus", "rsum": "add", "rmax": "max"}
+    _need(total.head in joins, "needs a sum or maximum over an index, was given {}", total)
     name, low, high, body = total.args
     last = put(body, {make("index", name, 0): high})
-    shorter = make("osum", name, low, moved(high, -1), body)
+    shorter = make(total.head, name, low, moved(high, -1), body)
     fact = make("range", high, low, top)
-    return Sequent(frozenset({fact}), make("eq", total, make("plus", shorter, last)))
+    joined = make(joins[total.head], shorter, last)
+    return Sequent(frozenset({fact}), make("eq", total, joined))
+
+
+def _range_intro(_: Given, index: Any, low: Any, high: Any) -> Sequent:
+    """An index variable stands for 0, 1, 2, ...: l + a >= a, and l + a <= l + b for a <= b."""
+    names, offsets = zip(*(_affine(i) for i in (low, index, high)), strict=True)
+    fits = names[0] is None and names[1] in (None, names[2])
+    _need(fits and list(offsets) == sorted(offsets), "{} is not seen in its range", index)
+    return Sequent(frozenset(), make("range", index, low, high))
+
+
+def _affine(index: Any) -> tuple[str | None, int]:
+    """The variable of an index, None for a number, and what is added to it."""
+    return (None, index) if type(index) is int else (index.args[0], index.args[1])
+
+
+def _range_back(premises: Given) -> Sequent:
+    formula = premises[0].conclusion
+    _need(formula.head == "range", "needs low <= l <= high, was given {}", formula)
+    index, low, high = formula.args
+    _need(type(low) is int and low > 0, "starts at {}, not at a number from 1 on", low)
+    earlier = make("range", moved(index, -1), low - 1, high)
+    return Sequent(premises[0].hypotheses, earlier)
 
 
 def _forall_elim(premises: Given, index: Any) -> Sequent:
@@ -337,7 +361,9 @@ _RULES: Mapping[str, tuple[tuple[str, ...], int, Callable[..., Sequent]]] = {
     "instance": (("tuple",), 1, _instance),
     "spectral": (("op", "op"), 1, _spectral),
     "induction": (("word", "index"), 2, _induction),
-    "sum_last": (("op", "index"), 0, _sum_last),
+    "sum_last": (("term", "index"), 0, _sum_last),
+    "range_intro": (("index", "index", "index"), 0, _range_intro),
+    "range_back": ((), 1, _range_back),
     "forall_elim": (("index",), 1, _forall_elim),
     "forall_intro": (("word", "index", "formula"), -1, _forall_intro),
     "ball_intro": (("point", "point", "real"), 1, _ball_intro),

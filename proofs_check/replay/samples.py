@@ -62,7 +62,7 @@ class World:
                 return 1
             case "params":
                 return 4
-            case "layer":
+            case "layer" | "part":
                 return 2 + self.index(space.args[0], bound) % 2
             case "tensor":
                 left, right = (self.dimension(s, bound) for s in space.args)
@@ -108,6 +108,8 @@ class World:
                 return float(self.value(args[0], bound) ** float(args[1]))
             case "norm":
                 return _norm(args[0], self.value(args[1], bound))
+            case "rsum" | "rmax":
+                return self._over_indices(term, bound)
         values = [self.value(a, bound) for a in args if isinstance(a, Term)]
         match term.head:
             case "add":
@@ -175,16 +177,24 @@ class World:
         )
 
     def _sum(self, term: Term, shape: tuple[int, int], bound: dict[Term, int]) -> Array:
+        total = np.zeros(shape)
+        for value in self._each(term, bound):
+            total = total + value
+        return total
+
+    def _over_indices(self, term: Term, bound: dict[Term, int]) -> float:
+        """A sum or maximum of reals over an index, 0 over no index at all."""
+        values = self._each(term, bound)
+        return float(sum(values) if term.head == "rsum" else max(values, default=0.0))
+
+    def _each(self, term: Term, bound: dict[Term, int]) -> list[Any]:
         name, low, high, body = term.args
         first, last = self.index(low, bound), self.index(high, bound)
         if last - first > LONGEST_SUM:
             msg = f"{brief(term)} has too many summands to try"
             raise SampleError(msg)
         variable = make("index", name, 0)
-        total = np.zeros(shape)
-        for i in range(first, last + 1):
-            total = total + self.value(body, {**bound, variable: i})
-        return total
+        return [self.value(body, {**bound, variable: i}) for i in range(first, last + 1)]
 
     # -- equations --------------------------------------------------------------------------------
 

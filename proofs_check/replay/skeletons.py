@@ -11,8 +11,9 @@ from fractions import Fraction
 from typing import Any
 
 from proofs_check.replay.arithmetic import factored, real
+from proofs_check.replay.binding import put
 from proofs_check.replay.samples import World
-from theory.terms import Term
+from theory.terms import Term, make
 
 Skeleton = tuple[Any, ...]
 _WORLD = World(7)
@@ -42,6 +43,8 @@ class Unknowns:
             msg = f"more than {LARGEST} nodes"
             raise SkeletonError(msg)
         match term.head:
+            case "rsum" | "rmax" if all(type(a) is int for a in term.args[1:3]):
+                return self._over_indices(term)
             case "rat":
                 return ("q", term.args[0])
             case "add" | "mul" | "max" | "min":
@@ -49,6 +52,18 @@ class Unknowns:
             case "pow":
                 return raised(self.skeleton(term.args[0]), term.args[1])
         return self.unknown(term)
+
+    def _over_indices(self, term: Term) -> Skeleton:
+        """A sum or maximum of known length, written out."""
+        name, low, high, body = term.args
+        if high - low >= LARGEST:
+            msg = f"{high - low + 1} terms over an index"
+            raise SkeletonError(msg)
+        variable = make("index", name, 0)
+        parts = [self.skeleton(put(body, {variable: i})) for i in range(low, high + 1)]
+        if len(parts) < 2:
+            return parts[0] if parts else ("q", Fraction(0))
+        return ("add" if term.head == "rsum" else "max", *parts)
 
     def unknown(self, term: Term) -> Skeleton:
         """An unknown that stands for a whole term."""
@@ -61,7 +76,7 @@ class Unknowns:
 
 def _class(term: Term) -> Any:
     """What two terms have in common that are one unknown: the form, confirmed by a sample."""
-    if term.head not in ("norm", "specnorm"):
+    if term.head not in ("norm", "specnorm", "rsum", "rmax"):
         return term
     key = real(term).key
     first = _FIRST.setdefault(key, term)

@@ -36,32 +36,34 @@ def jacobian(index: Arg, point: Term, at: Term) -> Term:
     return make("jac", preactivation(index, point, at), point)
 
 
-def curvature_term(index: Arg, point: Term, at: Term) -> Term:
-    """J_l' diag(sigma''(z^l) delta^l) J_l, an operator on the parameters."""
-    bend = dot(
-        make("diag", sigma(index, 2, preactivation(index, point, at))), signal(index, point, at)
-    )
+def curvature_term(index: Arg, point: Term, at: Term, delta: Term | None = None) -> Term:
+    """J_l' diag(sigma''(z^l) delta^l) J_l, an operator on the parameters.
+
+    Here and below, ``delta`` is the signal that arrives at alpha^l, by default that of the output.
+    """
+    arrives = delta or signal(index, point, at)
+    bend = dot(make("diag", sigma(index, 2, preactivation(index, point, at))), arrives)
     j = jacobian(index, point, at)
     return dot(transpose(j), make("diag", bend), j)
 
 
-def cross_term(index: Arg, point: Term, at: Term) -> Term:
+def cross_term(index: Arg, point: Term, at: Term, delta: Term | None = None) -> Term:
     """Pi_l' (D^l delta^l (x) I) dalpha^{l-1}, before division by sqrt(m_{l-1})."""
     below = shift(index, -1)
-    lifted = make(
-        "kron", dot(slope(index, point, at), signal(index, point, at)), make("id", layer(below))
-    )
+    arrives = delta or signal(index, point, at)
+    lifted = make("kron", dot(slope(index, point, at), arrives), make("id", layer(below)))
     return dot(
         transpose(block(index, index)), lifted, make("jac", activation(below, point, at), point)
     )
 
 
-def layer_term(index: Arg, point: Term, at: Term) -> Term:
+def layer_term(index: Arg, point: Term, at: Term, delta: Term | None = None) -> Term:
     """What layer l adds to the Hessian: curvature plus cross terms."""
-    cross = cross_term(index, point, at)
+    cross = cross_term(index, point, at, delta)
     scale = inv_root(width(shift(index, -1)))
     return plus(
-        curvature_term(index, point, at), make("scale", scale, plus(cross, transpose(cross)))
+        curvature_term(index, point, at, delta),
+        make("scale", scale, plus(cross, transpose(cross)))
     )
 
 

@@ -8,7 +8,7 @@ random and on adversarial matrices, networks and activations.
 
 from __future__ import annotations
 
-from theory.lemmas import calculus, general, networks, norms, scalars
+from theory.lemmas import assemblies, calculus, general, networks, norms, scalars
 from theory.lemmas.base import (
     INDEX,
     INPUT_X,
@@ -48,6 +48,7 @@ __all__ = [
     "U",
     "UnknownLemmaError",
     "V",
+    "assemblies",
     "blocks",
     "calculus",
     "fact",

@@ -16,6 +16,7 @@ from theory.lemmas.base import (
     require,
 )
 from theory.terms import (
+    ONE,
     PARAMS,
     Term,
     dot,
@@ -35,12 +36,17 @@ from theory.vocabulary import (
     parameters,
     preactivation,
     readout_weights,
+    recursive_definition,
     sigma,
     signal,
     slope,
+    symbol,
+    transfer,
     weights,
     width,
 )
+
+TARGET = make("index", "n", 0)  # statements about one neuron are about a neuron of layer n + 1
 
 # -- blocks of parameters -------------------------------------------------------------------------
 
@@ -189,6 +195,81 @@ def _signal_below() -> Schema:
     premises = (fact("dense", INDEX), fact("pointwise", INDEX))
     left = signal(below, POINT_P, INPUT_X)
     return Schema(premises, eq(left, make("scale", inv_root(width(below)), value)))
+
+
+# -- one neuron of one layer: what it sees of the layers below --------------------------------------
+
+
+@lemma(
+    "transfer_top",
+    "the derivative of a pre-activation by the activations just below",
+    r"B^{n+1,n}=W^{n+1}/\sqrt{m_n}",
+    "chain rule",
+    "LZB22",
+)
+def _transfer_top() -> Schema:
+    below = shift(INDEX, -1)
+    value = make("scale", inv_root(width(below)), weights(INDEX, POINT_P))
+    left = transfer(INDEX, below, POINT_P, INPUT_X)
+    return Schema((fact("dense", INDEX),), eq(left, value))
+
+
+@lemma(
+    "transfer_below",
+    "the derivative of a pre-activation by the activations one layer further down",
+    r"B^{n,k-1}=B^{n,k}D^kW^k/\sqrt{m_{k-1}}\ (1\le k<n)",
+    "chain rule",
+    "LZB22",
+)
+def _transfer_below() -> Schema:
+    below, above = shift(INDEX, -1), shift(TARGET, 1)
+    value = dot(
+        transfer(above, INDEX, POINT_P, INPUT_X),
+        slope(INDEX, POINT_P, INPUT_X),
+        weights(INDEX, POINT_P),
+    )
+    premises = (
+        fact("dense", INDEX),
+        fact("pointwise", INDEX),
+        make("range", INDEX, 1, TARGET),
+    )
+    left = transfer(above, below, POINT_P, INPUT_X)
+    return Schema(premises, eq(left, make("scale", inv_root(width(below)), value)))
+
+
+@lemma(
+    "block_projection",
+    "the norm of a coordinate projection",
+    r"\|\Pi_l\|\le1",
+    f"{HORN}, Section 5.6",
+    "HornJohnson2013",
+)
+def _block_projection() -> Schema:
+    return Schema((fact("dense", INDEX),), le(norm(block(INDEX, INDEX)), ONE))
+
+
+@lemma(
+    "jacobian_size",
+    "definition of the bound on a Jacobian",
+    r"J_l=\lambda_l\bigl(\|\alpha^{l-1}\|+\|W^l\|J_{l-1}\bigr)/\sqrt{m_{l-1}}",
+    "definition of the constant",
+    "LZB22",
+)
+def _jacobian_size() -> Schema:
+    left = symbol("J", INDEX, POINT_P, INPUT_X)
+    return Schema((), eq(left, recursive_definition("J", INDEX, POINT_P, INPUT_X)))
+
+
+@lemma(
+    "jacobian_size_input",
+    "definition of the bound on a Jacobian",
+    r"J_0=0",
+    "definition of the constant",
+    "LZB22",
+)
+def _jacobian_size_input() -> Schema:
+    value = recursive_definition("J", 0, POINT_P, INPUT_X)
+    return Schema((), eq(symbol("J", 0, POINT_P, INPUT_X), value))
 
 
 def readout_point(readout: str) -> Term | None:

@@ -272,3 +272,28 @@ def _entrywise(size: int) -> Schema:
 def _min_intro() -> Schema:
     a, b, c = (real_variable(n) for n in "abc")
     return Schema((le(c, a), le(c, b)), le(c, make("min", a, b)))
+
+
+@lemma(
+    "max_least",
+    "the least upper bound",
+    r"a\le c,\ b\le c\Rightarrow\max(a,b)\le c",
+    "definition",
+    "HardyLittlewoodPolya1934",
+)
+def _max_least() -> Schema:
+    a, b, c = (real_variable(n) for n in "abc")
+    return Schema((le(a, c), le(b, c)), le(make("max", a, b), c))
+
+
+@lemma(
+    "max_scaled",
+    "a maximum scaled",
+    r"\max(\kappa a,\kappa b)=\kappa\max(a,b),\ \kappa\ge0",
+    "definition",
+    "HardyLittlewoodPolya1934",
+)
+def _max_scaled() -> Schema:
+    a, b = (real_variable(n) for n in "ab")
+    left = make("max", mul(KAPPA, a), mul(KAPPA, b))
+    return Schema((), eq(left, mul(KAPPA, make("max", a, b))))

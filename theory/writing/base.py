@@ -14,7 +14,7 @@ PRINTERS: dict[str, Callable[[Node], str]] = {}  # filled by the modules on real
 
 _TALL = re.compile(r"\\(?:frac|sum|begin|Bigl|bigl|left)(?![A-Za-z])")
 _WIDE = (r"\sqrt", r"\lVert", r"\lvert", r"\left", r"\Big", r"\max", r"\min")
-LOOSE = frozenset({"add", "plus", "osum", "neg", "run"})  # to be bracketed inside a product
+LOOSE = frozenset({"add", "plus", "osum", "rsum", "rmax", "neg", "run"})  # to be bracketed inside a product
 TIGHT = frozenset(
     ["sym", "op", "var", "id", "zero", "norm", "jac", "max", "min", "dim", "specnorm", "general"]
 )
@@ -60,8 +60,8 @@ def joined(factors: Sequence[str]) -> str:
 
 
 def is_output(node: Node) -> bool:
-    """Whether an operator is the network's output f."""
-    return bool(node.head == "op" and node.args[0] == "f")
+    """Whether an operator is a scalar model: the network's output f, or a sub-model g_i."""
+    return bool(node.head == "op" and node.args[0] in ("f", "submodel"))
 
 
 def is_block(node: Node) -> bool:

@@ -43,13 +43,13 @@ class Shown:
 
 # -- places of layer indices ----------------------------------------------------------------------
 
-_FIRST_INDEX = {"layer": 0, "sym": 1, "op": 3, "fact": 1, "range": 0}
+_FIRST_INDEX = {"layer": 0, "part": 0, "sym": 1, "op": 3, "fact": 1, "range": 0}
 
 
 def _is_index_place(head: str, place: int) -> bool:
     if head == "act":
         return place == 0
-    if head in ("osum", "forall"):
+    if head in ("osum", "rsum", "rmax", "forall"):
         return place in (1, 2)
     return place >= _FIRST_INDEX.get(head, 1_000_000)
 

@@ -107,8 +107,11 @@ def operator_to_latex(node: Node) -> str:
     """An operator symbol: subscript 0 at the centre, nothing at the ball's point."""
     name = node.args[0]
     indices, points, inputs, words = sorted_tags(node.args[3:])
-    if name == "Pi":
+    if name in ("Pi", "Pi_part"):
         return rf"\Pi_{{{','.join([*indices, *words])}}}"
+    if name == "submodel":
+        shown = ";".join([f"w_{{{indices[0]}}}", *map(input_to_latex, inputs)])
+        return rf"g_{{{indices[0]}}}({shown})"
     if name == "f":
         shown = ";".join([*map(point_to_latex, points), *map(input_to_latex, inputs)])
         return f"f({shown})" if shown else "f"

@@ -136,6 +136,16 @@ def _kronecker(node: Node) -> str:
     return rf"{factor(node.args[0])}{sign}{factor(node.args[1])}"
 
 
+def indexed(node: Node) -> str:
+    """A sum or a maximum of reals over an index."""
+    name, low, high, body = node.args
+    if node.head == "rsum":
+        return _indexed_sum(name, low, high, body)
+    shown = bracketed(show(body)) if body.head in LOOSE else show(body)
+    name = name if len(name.rstrip("'")) == 1 else name_to_latex(name)
+    return rf"\max_{{{index_to_latex(low)}\le {name}\le {index_to_latex(high)}}} {shown}"
+
+
 def _indexed_sum(name: str, low: Any, high: Any, body: Node) -> str:
     shown = bracketed(show(body)) if body.head in LOOSE else show(body)
     name = name if len(name.rstrip("'")) == 1 else name_to_latex(name)

@@ -20,6 +20,9 @@ _OPERATORS = {
     "f": "f",
     "theta": "theta",
     "Pi": "Pi",
+    "Pi_part": "Pi",
+    "submodel": "g",
+    "weight": "v",
 }
 
 
@@ -38,16 +41,21 @@ def _tag(tag: Any) -> str:
 def _named(term: Term) -> str:
     """A symbol with its layer indices; the centre is marked 0, the ball's point is not."""
     tags = term.args[3:] if term.head == "op" else term.args[1:]
-    name = term.args[0]
+    name = _OPERATORS.get(term.args[0], term.args[0]) if term.head == "op" else term.args[0]
     if term.head == "op" and CENTRE in tags:
         name += "0"
     shown = [t for t in tags if t not in (CENTRE, POINT, INPUT)]
-    if term.head == "op" and name.startswith("v") and shown != [READOUT]:
+    if term.head == "op" and term.args[0] == "v" and shown != [READOUT]:
         shown = [t for t in shown if isinstance(t, Term) and t.head == "input"]
     extra = [_tag(t) for t in shown if isinstance(t, Term) and t.head in ("point", "input")]
     inner = [_tag(t) for t in shown if not (isinstance(t, Term) and t.head in ("point", "input"))]
     text = name + ("_" + ",".join(inner) if inner else "")
     return text + (f"({', '.join(extra)})" if extra else "")
+
+
+def _is_model(term: Term) -> bool:
+    """Whether an operator is a scalar function of the parameters: f, or a sub-model g_i."""
+    return term.head == "op" and term.args[0] in ("f", "submodel")
 
 
 def _plain(term: Term, level: int) -> str:
@@ -61,6 +69,8 @@ def _plain(term: Term, level: int) -> str:
             return _named(term)
         case "dim":
             space = args[0]
+            if space.head == "space":
+                return str(space.args[0])
             return f"m_{_tag(space.args[0])}" if space.head == "layer" else f"dim {space}"
         case "add" | "plus":
             text = " + ".join(_plain(a, 1) for a in args).replace("+ -", "- ")
@@ -82,7 +92,7 @@ def _plain(term: Term, level: int) -> str:
             return f"|[{body}]|"
         case "T" if args[0].head == "T":
             return _plain(args[0].args[0], level)
-        case "T" if args[0].head == "jac" and args[0].args[0].args[:1] == ("f",):
+        case "T" if args[0].head == "jac" and _is_model(args[0].args[0]):
             return f"grad {_plain(args[0].args[0], 3)}"
         case "T":
             return f"{_plain(args[0], 3)}'"
@@ -104,7 +114,7 @@ def _plain(term: Term, level: int) -> str:
             name = "phi" if args[0] is OUTER else f"sigma_{_tag(args[0])}"
             return f"{name}{dashes}({_plain(args[2], 0)})"
         case "jac":
-            if args[0].head == "op" and args[0].args[0] == "f":
+            if _is_model(args[0]):
                 return f"(grad {_plain(args[0], 3)})'"
             return f"D[{_plain(args[0], 0)}]"
         case "hess":
@@ -115,6 +125,13 @@ def _plain(term: Term, level: int) -> str:
             return f"sum_k {_plain(args[0], 3)}_k {_plain(args[1], 3)}_k"
         case "osum":
             return f"sum_{{{args[0]}={_tag(args[1])}}}^{{{_tag(args[2])}}} ({_plain(args[3], 0)})"
+        case "rsum":
+            return f"sum_{{{args[0]}={_tag(args[1])}}}^{{{_tag(args[2])}}} ({_plain(args[3], 0)})"
+        case "rmax":
+            over = f"{_tag(args[1])} <= {args[0]} <= {_tag(args[2])}"
+            return f"max_{{{over}}} ({_plain(args[3], 0)})"
+        case "range":
+            return " <= ".join(map(_tag, (args[1], args[0], args[2])))
         case "le" | "eq":
             sign = "<=" if term.head == "le" else "="
             return f"{_plain(args[0], 0)} {sign} {_plain(args[1], 0)}"

@@ -17,7 +17,7 @@ from theory.writing.base import (
     show,
 )
 from theory.writing.names import index_to_latex, name_to_latex, symbol_to_latex
-from theory.writing.operators import summands
+from theory.writing.operators import indexed, summands
 
 FULL_MATRIX = 6  # larger matrices are written by their general entry
 MATRIX_COLUMNS = 10  # what amsmath's bmatrix takes
@@ -124,6 +124,10 @@ def _dimension(node: Node) -> str:
             return "1"
         case "tensor":
             return joined([_dimension(Like("dim", (a,))) for a in node.args[0].args])
+        case "part":
+            return f"p_{{{index_to_latex(node.args[0].args[0])}}}"
+        case "space":
+            return name_to_latex(node.args[0].args[0])
     return rf"\dim {show(node.args[0])}"
 
 
@@ -150,10 +154,13 @@ PRINTERS.update(
         "pow": lambda n: _product([n]),
         "norm": _norm,
         "specnorm": _matrix,
+        "rsum": indexed,
+        "rmax": indexed,
         "general": _general,
         "scalar": _space,
         "params": _space,
         "layer": _space,
+        "part": _space,
         "space": _space,
         "tensor": _space,
         "id": lambda n: rf"I_{{{_dimension(Like('dim', n.args))}}}",

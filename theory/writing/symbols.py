@@ -11,7 +11,17 @@ from theory.writing.latex import tex
 from theory.writing.names import INPUTS, POINTS
 from theory.writing.prose import prose
 
-INDICES = {"P": "l,k", "P_bar": "l,k", "M": "k,k'", "M_bar": "k,k'", "epsilon": "x"}
+INDICES = {
+    "B": "n,k",
+    "submodel": "i",
+    "weight": "i",
+    "part_beta": "i",
+    "P": "l,k",
+    "P_bar": "l,k",
+    "M": "k,k'",
+    "M_bar": "k,k'",
+    "epsilon": "x",
+}
 LETTERS = {"over R": r"over $\mathbb{R}$"}
 NETWORK = ("m", "f", "W", "v", "z", "alpha", "delta", "lambda", "beta", "R")
 
@@ -31,7 +41,7 @@ def _norm(kind: str) -> Test:
 
 
 def _is_output(term: Term) -> bool:
-    return term.head == "op" and term.args[0] == "f"
+    return term.head == "op" and term.args[0] in ("f", "submodel")
 
 
 def _is_block_jacobian(term: Term) -> bool:
@@ -66,6 +76,18 @@ NOTATIONS: tuple[tuple[Test, str, str, str], ...] = (
         r"\varphi",
         "non-linear function of the output",
         r"$\varphi'$, $\varphi''$ its derivatives",
+    ),
+    (
+        _op("Pi_part"),
+        r"\Pi_{i}",
+        r"coordinate projection of $\theta$ onto $w_{i}$",
+        r"$\Pi_{i}\Pi_{i}^{\top}=I$",
+    ),
+    (
+        _op("submodel"),
+        r"w_{i}",
+        r"the parameters of sub-model $i$; $\nabla g_{i}$ is its gradient by all parameters",
+        r"$\Pi_{i}\nabla g_{i}$: by its own",
     ),
     (
         lambda t: t.head == "act" and t.args[0] is not OUTER,

@@ -1,0 +1,179 @@
+"""Rows B1, B2, B3 and B7: assemblies of sub-models.
+
+Model: ``f(theta; x) = eta sum_{i=1}^m v_i g_i(w_i; x)``, eta = 1/s(m), sub-models of any kind with
+parameters of their own, or in groups that share them.
+
+Method: the Hessian is block diagonal, and the gradient's blocks are orthogonal; sums and maxima over
+the symbolic number m of sub-models are followed term by term, by induction.
+
+Guarantee: ``|H| = eta max_i |v_i| |H(g_i)|`` and ``|grad f|^2 = eta^2 sum_i |v_i|^2 |grad g_i|^2``,
+exactly, at every point of parameter space.
+
+Source: C. Liu, L. Zhu, M. Belkin, ICLR 2022, arXiv:2203.05104, Section 2.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+from theory.derive import assemblies
+from theory.derive.workbench import Claim
+from theory.kernel import Judgement
+from theory.lemmas.assemblies import PART
+from theory.theorem import Theorem
+from theory.theorems import LZB22
+
+SECTION = f"{LZB22}, Section 2"
+
+
+def _theorem(
+    name: str,
+    title: str,
+    judgement: Judgement,
+    claims: tuple[Claim, ...] = (),
+    quantity: str = "",
+    remarks: tuple[str, ...] = (),
+) -> Theorem:
+    last = Claim(name.rpartition("/")[2], title, judgement)
+    return Theorem(
+        name,
+        title,
+        judgement,
+        SECTION,
+        "LZB22",
+        (),
+        (*claims, last),
+        quantity=quantity,
+        remarks=remarks,
+    )
+
+
+def _block_hessian() -> Claim:
+    title = "the block of the Hessian for one sub-model"
+    return Claim("block", title, assemblies.block_hessian(assemblies.STEP))
+
+
+def _block_gradient() -> Claim:
+    title = "the block of the gradient for one sub-model"
+    return Claim("slope", title, assemblies.block_gradient(assemblies.STEP))
+
+
+def independent() -> Theorem:
+    """B1: the Hessian norm of an assembly is the largest of its sub-models', scaled; exactly."""
+    return _theorem(
+        "LZB22/B1",
+        "the Hessian norm of an assembly, exactly",
+        assemblies.hessian_norm(),
+        (_block_hessian(),),
+        "hessian_norm",
+        ("With s(m) = sqrt(m), and no sub-model that dominates, it vanishes as m^(-1/2).",),
+    )
+
+
+def gradient() -> Theorem:
+    """B2: the squared gradient norm of an assembly is the scaled sum of its sub-models'."""
+    return _theorem(
+        "LZB22/B2",
+        "the gradient norm of an assembly, exactly",
+        assemblies.gradient_norm_squared(),
+        (_block_gradient(),),
+        "gradient_norm",
+        ("With s(m) = sqrt(m) it does not vanish; with s(m) = m (mean field) it does.",),
+    )
+
+
+def gradient_floor() -> Theorem:
+    """B2: at the scale sqrt(m) the gradient is at least as large as the least sub-model's."""
+    return _theorem(
+        "LZB22/B2-floor",
+        "the gradient norm of an assembly does not vanish with m",
+        assemblies.gradient_floor(),
+        (Claim("B2", "the gradient norm of an assembly", assemblies.gradient_norm_squared()),),
+        "gradient_norm",
+    )
+
+
+def like_with_like() -> Theorem:
+    """B2: the Hessian norm relative to the gradient norm is the same for every scale s(m)."""
+    return _theorem(
+        "LZB22/B2-ratio",
+        "Hessian norm and gradient norm compared, whatever the scale",
+        assemblies.like_with_like(),
+        (
+            Claim("B1", "the Hessian norm of an assembly", assemblies.hessian_norm()),
+            Claim("gradient", "the gradient norm of an assembly", assemblies.gradient_norm()),
+        ),
+        remarks=(
+            "The scale cancels: relative to its gradient, an assembly in the mean field scaling "
+            "s(m) = m is exactly as curved as one with s(m) = sqrt(m).",
+        ),
+    )
+
+
+def dominating() -> Theorem:
+    """B3: no sub-model's share of the Hessian can be averaged away."""
+    return _theorem(
+        "LZB22/B3",
+        "every sub-model bounds the Hessian norm from below",
+        assemblies.dominated(PART),
+        (Claim("block", "the block of one sub-model", assemblies.block_hessian(PART)),),
+    )
+
+
+def dominance_dial(weight: Fraction = Fraction(1, 2), scale: Fraction = Fraction(1, 2)) -> Theorem:
+    """B3 with a dial: ``|v_i| = m^weight`` at the scale ``s(m) = m^scale``.
+
+    Args:
+        weight: the exponent gamma >= 0 of the dominating sub-model's weight.
+        scale: the exponent of s(m), positive.
+
+    Returns:
+        ``m^(weight - scale) |H(g_i)| <= |H|``; with weight = scale nothing vanishes.
+
+    Raises:
+        ValueError: when an exponent is out of range.
+    """
+    gamma, sigma = Fraction(weight), Fraction(scale)
+    if gamma < 0 or sigma <= 0:
+        msg = f"exponents {gamma}, {sigma}: the weight's is at least 0, the scale's is positive"
+        raise ValueError(msg)
+    judgement = assemblies.dial(
+        PART, (gamma.numerator, gamma.denominator), (sigma.numerator, sigma.denominator)
+    )
+    return _theorem(
+        "LZB22/B3-dominance",
+        "a dominating sub-model keeps the Hessian norm from vanishing",
+        judgement,
+        (Claim("B3", "every sub-model bounds the Hessian norm", assemblies.dominated(PART)),),
+    )
+
+
+def sharing() -> Theorem:
+    """B3: sub-models that share parameters count as one, with the sum of their weights."""
+    return _theorem(
+        "LZB22/B3-sharing",
+        "sub-models that share their parameters, exactly",
+        assemblies.shared_hessian_norm(),
+        (Claim("B1", "the Hessian norm of an assembly", assemblies.hessian_norm()),),
+        "hessian_norm",
+        (
+            "With one group (no diversity) the Hessian norm is that of a single sub-model times "
+            "|sum of the weights| / s; what counts is the number of distinct groups.",
+        ),
+    )
+
+
+def strong(scale: Fraction = Fraction(1, 2)) -> Theorem:
+    """B7: sub-models of any kind, with any bounds on their Hessian norms, at ``s(m) = m^scale``.
+
+    Each beta_i may come from a theorem of its own, about a network of any size.
+    """
+    sigma = Fraction(scale)
+    judgement = assemblies.scaled_bound((sigma.numerator, sigma.denominator))
+    return _theorem(
+        "LZB22/B7",
+        "strong sub-models assemble too",
+        judgement,
+        (Claim("B1", "the Hessian norm of an assembly", assemblies.hessian_norm()),),
+        "hessian_norm",
+    )

@@ -1,0 +1,68 @@
+"""Row B5: the Hessian of every neuron of every layer, for a symbolic layer.
+
+Model: the dense network of theory.md, section 1, of any depth; a neuron of layer n + 1 is one entry
+of z^{n+1}, and c is any combination of them.
+
+Method: the assembly recursion (B4) summed down to the input by induction on the layer; a bound J_l
+on the Jacobian of alpha^l by a second induction; the sum over layers bounded term by term.
+
+Guarantee: ``|<c, d2 z^{n+1}>|`` is at most a sum over the layers k <= n in which the signal that
+neuron sends down to layer k appears with its largest entry, of order sqrt(log m / m).
+
+Source: C. Liu, L. Zhu, M. Belkin, ICLR 2022, arXiv:2203.05104, Section 3.
+"""
+
+from __future__ import annotations
+
+from theory import kernel
+from theory.derive import neurons
+from theory.derive.workbench import Claim
+from theory.kernel import Judgement
+from theory.lemmas import INPUT_X, POINT_P
+from theory.theorem import Theorem
+from theory.theorems import LZB22
+from theory.vocabulary import INPUT, POINT
+
+SECTION = f"{LZB22}, Section 3"
+
+
+def _here(judgement: Judgement) -> Judgement:
+    return kernel.instance(judgement, {POINT_P: POINT, INPUT_X: INPUT})
+
+
+def neuron_identity() -> Theorem:
+    """B4 summed for one neuron: the exact Hessian of ``c . z^{n+1}``, layer by layer."""
+    judgement = _here(neurons.neuron_identity())
+    return Theorem(
+        "LZB22/B5-identity",
+        "the exact Hessian of every neuron, layer by layer",
+        judgement,
+        SECTION,
+        "LZB22",
+        (),
+        (Claim("identity", "the recursion, summed", judgement),),
+    )
+
+
+def every_neuron() -> Theorem:
+    """B5: the Hessian norm of ``c . z^{n+1}``, for every layer and every covector."""
+    judgement = _here(neurons.neuron_bound())
+    claims = (
+        Claim("identity", "the recursion, summed", _here(neurons.neuron_identity())),
+        Claim("jacobian", "the Jacobian of the activations", _here(neurons.jacobian_bound())),
+        Claim("B5", "the Hessian norm of a neuron", judgement),
+    )
+    return Theorem(
+        "LZB22/B5",
+        "the Hessian of every neuron of every layer is small",
+        judgement,
+        SECTION,
+        "LZB22",
+        (),
+        claims,
+        remarks=(
+            "With c = e_k it is one neuron. The signal's largest entry is O(sqrt(log m) / "
+            "sqrt(m)) while its Euclidean norm is O(1), so that the bound is O(sqrt(log m) / "
+            "sqrt(m)) for every neuron of every layer.",
+        ),
+    )
