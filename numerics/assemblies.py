@@ -57,17 +57,17 @@ class AssemblyModel:
 
     @property
     def count(self) -> int:
-        """M, the number of sub-models with parameters of their own."""
+        """The number m of sub-models with parameters of their own."""
         return len(self.params)
 
     @property
     def totals(self) -> Float[np.ndarray, " m"]:
-        """V_i, the sum of the weights of the sub-models that share w_i."""
+        """The V_i, the sums of the weights of the sub-models that share w_i."""
         return np.asarray(self.weights.sum(axis=1))
 
     @property
     def coefficients(self) -> Float[np.ndarray, " m"]:
-        """V_i / s, what each g_i is multiplied by."""
+        """The V_i / s, what each g_i is multiplied by."""
         return self.totals / self.scale
 
     @property
@@ -91,7 +91,7 @@ class AssemblyModel:
         values = self.parts(self.params if params is None else params, self.check_input(x))
         return jnp.tensordot(jnp.asarray(self.coefficients, self.dtype), values, 1)
 
-    def parts(self, params: Sequence[Any], x: Numbers) -> Float[Array, "m *n"]:
+    def parts(self, params: Sequence[Any], x: Numbers) -> Float[Array, "m ..."]:
         """The values g_i(w_i; x) of all sub-models, shape (m,) or (m, n)."""
         if len(params) != self.count:
             msg = f"params has {len(params)} sets of parameters; this assembly has {self.count}"
@@ -146,8 +146,8 @@ def instantiate(
         ValueError: the seed or the dtype is not one of the above.
     """
     numeric = assembly.substitute(widths or {}) if assembly.symbols or widths else assembly
-    kind = models._check_dtype(dtype)  # noqa: SLF001 the same check as for networks
-    seed = models._check_seed(seed)  # noqa: SLF001
+    kind = models._check_dtype(dtype)
+    seed = models._check_seed(seed)
     count, members = _as_int(numeric.count), _as_int(numeric.shared)
     drawn = [_draw(numeric, i, seed, kind) for i in range(count)]
     return AssemblyModel(
@@ -203,7 +203,7 @@ def _weights(assembly: Assembly, count: int, members: int, seed: int) -> np.ndar
 
 def _values(
     model: AssemblyModel, kind: int, members: list[int], params: list[Any], x: Any
-) -> Float[Array, "k *n"]:
+) -> Float[Array, "k ..."]:
     """The values of all sub-models of one kind, by one batched evaluation."""
     part = model.assembly.parts[kind]
     stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *params)

@@ -22,6 +22,8 @@ from proofs_check.measuring.derivatives import Architecture
 from proofs_check.measuring.environment import Environment
 from proofs_check.measuring.evaluate import Comparison, cases, evaluate, measure
 from theory.lemmas import INDEX, INPUT_X, POINT_P, Schema, V, schema
+from theory.lemmas.assemblies import COUNT, MEMBERS
+from theory.lemmas.networks import TARGET
 from theory.lemmas.scalars import FUNCTION
 from theory.terms import Arg, Term, dot, plus, substitute, subterms
 from theory.vocabulary import READOUT, activation, output, preactivation, weights
@@ -264,8 +266,9 @@ def _on_layers(pattern: Schema, place: Place, key: tuple[int, int]) -> Iterator[
     formulas = (*pattern.premises, pattern.conclusion)
     everywhere = any(INDEX in f.free for f in formulas)
     for layer in range(1, depth + 1) if everywhere else (depth,):
-        for mapping in _functions(formulas, layer, depth, key in COMPOSED):
-            full = {**mapping, **({INDEX: layer} if everywhere else {})}
+        mappings = _functions(formulas, layer, depth, key in COMPOSED)
+        for mapping, more in product(mappings, _targets(formulas, layer, depth)):
+            full = {**mapping, **more, **({INDEX: layer} if everywhere else {})}
             yield (
                 layer,
                 Schema(
@@ -273,6 +276,13 @@ def _on_layers(pattern: Schema, place: Place, key: tuple[int, int]) -> Iterator[
                     substitute(pattern.conclusion, full),
                 ),
             )
+
+
+def _targets(formulas: tuple[Term, ...], layer: int, depth: int) -> list[dict[Term, Arg]]:
+    """The layers whose neurons a schema is about, where it is about one above its own layer."""
+    if not any(TARGET in f.free for f in formulas):
+        return [{}]
+    return [{TARGET: above} for above in range(layer, depth)]
 
 
 def _functions(
@@ -290,6 +300,36 @@ def _functions(
         below = activation(layer - 1, *here)
         found += [preactivation(1, *here), plus(below, below), dot(weights(layer, POINT_P), below)]
     return [{V: f, V.rows: f.rows} for f in found]
+
+
+# -- lemmas about assemblies ----------------------------------------------------------------------
+
+
+def assemblies(*choices: Parameters, trials: int = 1) -> Plan:
+    """A plan that reads a schema on small assemblies, at every sub-model."""
+
+    def plan(family: Family, seeds: Iterable[int]) -> Iterator[Instance]:
+        from proofs_check import small_assemblies
+
+        for which, seed, place, env in small_assemblies.places([*seeds]):
+            for parameters, trial in product(choices, range(trials)):
+                pattern = family(*parameters)
+                formulas = (*pattern.premises, pattern.conclusion)
+                parts = range(1, env.where.count + 1)
+                for part in parts if any(INDEX in f.free for f in formulas) else (1,):
+                    instance = _numbered(pattern, part, env.where.weights.shape)
+                    random = _random(seed + which, parameters, trial)
+                    words, filled_env = filled(instance, env, random, trial + 2 * seed)
+                    yield parameters, f"sub-model {part}, {words}; {place}", instance, filled_env
+
+    return plan
+
+
+def _numbered(pattern: Schema, part: int, shape: tuple[int, int]) -> Schema:
+    """The schema for one sub-model of an assembly of ``shape`` (sets of parameters, members)."""
+    values: dict[Term, Arg] = {INDEX: part, COUNT: shape[0], MEMBERS: shape[1]}
+    premises = tuple(substitute(p, values) for p in pattern.premises)
+    return Schema(premises, substitute(pattern.conclusion, values))
 
 
 PLANS: Mapping[str, Plan] = {
@@ -318,6 +358,8 @@ PLANS: Mapping[str, Plan] = {
     "scalar_hessian": networks(trials=9),
     "entrywise": matrices((1,), (2,), (4,)),
     "min_intro": matrices(()),
+    "max_least": matrices(()),
+    "max_scaled": matrices(()),
     "coordinates": networks(_of_blocks(2)),
     "block_norm": networks(_of_blocks(0), trials=9),
     "isometry": networks(_of_single_block, trials=9),
@@ -327,6 +369,24 @@ PLANS: Mapping[str, Plan] = {
     "input": networks(),
     "signal_top": networks(_of_readout),
     "signal_below": networks(),
+    "transfer_top": networks(),
+    "transfer_below": networks(),
+    "block_projection": networks(),
+    "jacobian_size": networks(),
+    "jacobian_size_input": networks(),
+    "assembly": assemblies(()),
+    "assembly_hessian": assemblies(()),
+    "assembly_gradient": assemblies(()),
+    "assembly_diagonal": assemblies(()),
+    "block_diagonal_norm": assemblies((), trials=3),
+    "pythagoras": assemblies((), trials=3),
+    "part_projection": assemblies(()),
+    "part_count": assemblies(()),
+    "shared_weight": assemblies(()),
+    "scale": assemblies((1, 2), (1, 1), (1, 3)),
+    "dominance": assemblies((0, 1), (1, 2)),
+    "part_bound": assemblies(()),
+    "part_floor": assemblies(()),
     "jacobian_dense": networks(),
     "jacobian_pointwise": networks(),
     "jacobian_input": networks(),

@@ -15,7 +15,7 @@ import json
 import os
 import re
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -113,7 +113,7 @@ class Assembly:
 
     def __init__(
         self,
-        parts: SubModel | tuple[SubModel, ...] | list[SubModel],
+        parts: SubModel | Sequence[SubModel],
         count: Any,
         weights: Any = "signs",
         scale: Any = "sqrt",
@@ -151,7 +151,7 @@ class Assembly:
 
     @property
     def scale_exponent(self) -> Fraction | None:
-        """p where s = N^p; None for another function."""
+        """The p of s = N^p; None for another function."""
         if isinstance(self.scale, str):
             return SCALES[self.scale]
         if isinstance(self.scale, Fraction):
@@ -163,7 +163,7 @@ class Assembly:
         return Fraction(int(exponent.p), int(exponent.q)) if alone else None
 
     def scale_at(self, number: int) -> float:
-        """S for a number of sub-models.
+        """The value of s for a number of sub-models.
 
         Raises:
             AssemblyError: when the expression has no positive finite value there.
@@ -171,8 +171,9 @@ class Assembly:
         exponent = self.scale_exponent
         if exponent is not None:
             return float(number) ** float(exponent)
-        (symbol,) = self.scale.free_symbols
-        value = sympy.N(self.scale.subs(symbol, number))
+        expression: Any = self.scale
+        (symbol,) = expression.free_symbols
+        value = sympy.N(expression.subs(symbol, number))
         if not (value.is_real and value.is_finite and value > 0):
             msg = f"the scale {self.scale} is {value} for {number} sub-models: needs a number > 0"
             raise AssemblyError(msg)
@@ -344,8 +345,7 @@ def _checked_dominance(dominance: Any) -> Fraction | None:
     if isinstance(dominance, int | Fraction) and not isinstance(dominance, bool) and dominance >= 0:
         return Fraction(dominance)
     msg = (
-        f"dominance is an exponent gamma >= 0 as a Fraction, for |v_1| = N^gamma, not "
-        f"{dominance!r}"
+        f"dominance is an exponent gamma >= 0 as a Fraction, for |v_1| = N^gamma, not {dominance!r}"
     )
     raise AssemblyError(msg)
 

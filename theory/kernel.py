@@ -373,8 +373,10 @@ def range_intro(index: Arg, low: int, high: Arg) -> Judgement:
 def _seen_at_most(small: Arg, large: Arg) -> bool:
     if type(small) is int:
         return small <= (large if type(large) is int else large.args[1])
-    return type(large) is not int and small.args[0] == large.args[0] and (
-        small.args[1] <= large.args[1]
+    return (
+        type(large) is not int
+        and small.args[0] == large.args[0]
+        and (small.args[1] <= large.args[1])
     )
 
 

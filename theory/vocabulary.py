@@ -225,7 +225,10 @@ QUANTITIES: dict[str, Quantity] = {
         Quantity("weight", "v_{{{}}}", "weight of sub-model i", "scalar", "signed"),
         Quantity("eta", r"\eta", "scale of the assembly, 1/s(m)", "a number"),
         Quantity(
-            "part_beta", r"\beta_{{{}}}", "bound on the Hessian norm of sub-model i", "spectral norm"
+            "part_beta",
+            r"\beta_{{{}}}",
+            "bound on the Hessian norm of sub-model i",
+            "spectral norm",
         ),
         Quantity(
             "part_slope",

@@ -7,9 +7,11 @@ diagonal.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 
 import jax
@@ -18,12 +20,13 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 from numpy.typing import ArrayLike, NDArray
 
-from numerics.assemblies import AssemblyModel
+from numerics.assemblies import AssemblyModel, instantiate
 from numerics.tolerances import gamma
 from proofs_check.measuring import operators
 from proofs_check.measuring.environment import Environment, EvaluationError
 from proofs_check.measuring.operators import Operator
 from proofs_check.measuring.rounding import Measured, U
+from theory.assemblies import Assembly, SubFunction
 from theory.terms import Term
 from theory.vocabulary import PARTS
 
@@ -56,7 +59,7 @@ class Assembled:
 
     @property
     def count(self) -> int:
-        """M, the number of sets of parameters."""
+        """The number m of sets of parameters."""
         return len(self.slices)
 
     def rounding(self, order: int, which: int) -> float:
@@ -73,23 +76,44 @@ def assembled(model: AssemblyModel, x: ArrayLike, params: Any = None) -> Assembl
     """The assembly at a point and an input of shape (d,), derivatives by JAX of the whole."""
     given = model.params if params is None else params
     vector, unravel = ravel_pytree(given)
-    at = jnp.asarray(x)
-
-    def everything(theta: jax.Array) -> jax.Array:
-        w = unravel(theta)
-        return jnp.append(model.parts(w, at), model.apply(w, at))
-
+    functions = all(isinstance(p, SubFunction) for p in model.assembly.parts)
+    derive = _of_functions(model.assembly) if functions else _derive(model, unravel)
+    values, slopes, bends = derive(vector, jnp.asarray(x), jnp.asarray(model.coefficients))
     sizes = [sum(int(np.size(leaf)) for leaf in jax.tree.leaves(w)) for w in given]
     ends = np.cumsum([0, *sizes]).tolist()
     return Assembled(
-        tuple(zip(ends[:-1], ends[1:], strict=True)),
+        tuple(pairwise(ends)),
         np.asarray(model.weights, dtype=np.float64),
         1.0 / model.scale,
-        np.asarray(everything(vector)),
-        np.asarray(jax.jacrev(everything)(vector)),
-        np.asarray(jax.hessian(everything)(vector)),
+        np.asarray(values),
+        np.asarray(slopes),
+        np.asarray(bends),
         np.asarray(vector),
     )
+
+
+Derive = Callable[[jax.Array, jax.Array, jax.Array], tuple[jax.Array, jax.Array, jax.Array]]
+
+
+def _derive(model: AssemblyModel, unravel: Callable[[jax.Array], Any]) -> Derive:
+    """Values, gradients and Hessians of all sub-models and of the whole, as one function."""
+
+    def everything(theta: jax.Array, x: jax.Array, coefficients: jax.Array) -> jax.Array:
+        parts = model.parts(unravel(theta), x)
+        return jnp.append(parts, coefficients @ parts)
+
+    return lambda *at: (
+        everything(*at),
+        jax.jacrev(everything)(*at),
+        jax.hessian(everything)(*at),
+    )
+
+
+@lru_cache(maxsize=32)
+def _of_functions(assembly: Assembly) -> Derive:
+    """The same, compiled once for an assembly whose sub-models are all functions."""
+    model = instantiate(assembly)
+    return jax.jit(_derive(model, ravel_pytree(model.params)[1]))
 
 
 class AssemblyEnvironment(Environment):
@@ -99,7 +123,11 @@ class AssemblyEnvironment(Environment):
     """
 
     def __init__(
-        self, where: Assembled, betas: ArrayLike | None = None, floor: float | None = None, **rest: Any
+        self,
+        where: Assembled,
+        betas: ArrayLike | None = None,
+        floor: float | None = None,
+        **rest: Any,
     ) -> None:
         """Take an assembly at a point and an input.
 
@@ -164,7 +192,7 @@ class AssemblyEnvironment(Environment):
             case "weight", [int(index), int(member)]:
                 self._slice(index)
                 return operators.vector(self.where.weights[index - 1, member - 1])
-            case ("submodel" | "f"), _:
+            case (("submodel" | "f"), _):
                 which = self._which(term)
                 return operators.vector(self.where.values[which], self.where.rounding(0, which))
             case "theta", _:

@@ -7,6 +7,7 @@ vec(W^1), ..., vec(W^L), and then v if it is trained.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -24,6 +25,7 @@ from proofs_check.measuring.rounding import (
     product,
     total,
 )
+from theory.activations import UnboundedDerivativeError
 from theory.terms import Term, substitute
 from theory.vocabulary import (
     CENTRE,
@@ -134,8 +136,11 @@ def _symbol(term: Term, env: Environment) -> Measured:
             return Measured(float(env.reals[key]))
     index = next((t for t in tags if type(t) is int), None)
     if name in ("lambda", "beta") and index is not None:
-        bound = env.activation(index).sup(1 if name == "lambda" else 2)
-        return Measured(float(bound), U * float(bound))
+        try:
+            bound = float(env.activation(index).sup(1 if name == "lambda" else 2))
+        except UnboundedDerivativeError:
+            bound = math.inf
+        return Measured(bound, U * bound)
     if name in (*STATISTICS, *RECURSIVE) and index is not None:
         point = next((t for t in tags if isinstance(t, Term) and t.sort == "point"), CENTRE)
         at = next((t for t in tags if isinstance(t, Term) and t.sort == "input"), INPUT)

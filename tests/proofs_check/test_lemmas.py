@@ -22,6 +22,7 @@ from theory.terms import (
     plus,
     rat,
     root,
+    shift,
 )
 from theory.vocabulary import curvature, width
 
@@ -29,7 +30,7 @@ SEEDS = range(4)
 REPORTS: dict[str, AttackReport] = {}
 
 # What is zero by definition stays true when it is scaled.
-NOTHING = {"zero", "jacobian_input", "hessian_input"}
+NOTHING = {"zero", "jacobian_input", "hessian_input", "jacobian_size_input"}
 
 
 def report(name: str) -> AttackReport:
@@ -202,12 +203,58 @@ false("general_signal", "with the wrong sign")(conclusion(lambda x, y: eq(x, mak
 false("max_upper", "below the minimum")(conclusion(lambda x, y: le(x, make("min", *y.args))))
 false("scalar_diagonal", "squared")(conclusion(lambda x, y: eq(x, make("dot", y, y))))
 false("scalar_hessian", "with the wrong sign")(conclusion(lambda x, y: eq(x, make("neg", y))))
+false("max_least", "without its second premise")(
+    lambda true: Schema(true.premises[:1], true.conclusion)
+)
+false("max_scaled", "a minimum")(conclusion(lambda x, y: eq(make("min", *x.args), y)))
+false("transfer_top", "without its normalisation")(conclusion(lambda x, y: eq(x, y.args[1])))
+false("transfer_below", "without slopes")(
+    conclusion(lambda x, y: eq(x, make("scale", y.args[0], make("dot", *y.args[1].args[::2]))))
+)
+false("block_projection", "less than one")(conclusion(lambda x, y: le(x, root(rat(1, 2)))))
+false("jacobian_size", "without the layers below")(
+    conclusion(lambda x, y: eq(x, mul(y.args[0], y.args[1].args[0], y.args[2])))
+)
+false("jacobian_size_input", "is one")(conclusion(lambda x, y: eq(x, rat(1))))
+false("assembly", "without its scale")(conclusion(lambda x, y: eq(x, y.args[1])))
+false("assembly_hessian", "without the weight")(
+    conclusion(lambda x, y: eq(x, make("scale", y.args[0], y.args[1].args[1])))
+)
+false("assembly_hessian", "with the scale squared")(
+    conclusion(lambda x, y: eq(x, make("scale", y.args[0], y)))
+)
+false("assembly_gradient", "without the weight")(
+    conclusion(lambda x, y: eq(x, make("scale", y.args[0], y.args[1].args[1])))
+)
+false("assembly_diagonal", "one sub-model less")(conclusion(lambda x, y: eq(x, _one_less(y))))
+false("block_diagonal_norm", "a sum")(conclusion(lambda x, y: eq(x, make("rsum", *y.args))))
+false("block_diagonal_norm", "one sub-model less")(conclusion(lambda x, y: eq(x, _one_less(y))))
+false("block_diagonal_norm", "of the whole operator")(
+    conclusion(lambda x, y: eq(norm(x.args[1].args[3].args[2]), y))
+)
+false("pythagoras", "not squared")(
+    conclusion(lambda x, y: eq(x.args[0], make("rsum", *y.args[:3], y.args[3].args[0])))
+)
+false("pythagoras", "one sub-model less")(conclusion(lambda x, y: eq(x, _one_less(y))))
+false("part_projection", "less than one")(conclusion(lambda x, y: le(x, root(rat(1, 2)))))
+false("part_count", "one less")(conclusion(lambda x, y: eq(x, _one_less(y))))
+false("shared_weight", "one member less")(conclusion(lambda x, y: eq(x, _one_less(y))))
+false("scale", "without the root")(conclusion(lambda x, y: eq(mul(x, x), y)))
+false("dominance", "squared")(conclusion(lambda x, y: eq(x, mul(y, y, y))))
+false("part_bound", "half the constant")(conclusion(lambda x, y: le(x, mul(rat(1, 2), y))))
+false("part_floor", "twice the constant")(conclusion(lambda x, y: le(mul(rat(2), x), y)))
 false("isometry", "is half as large")(conclusion(lambda x, y: eq(mul(rat(2), x), y)))
 false("contraction", "with the wrong sign")(conclusion(lambda x, y: eq(make("neg", x), y)))
 false("mixed_product", "difference and sum")(conclusion(lambda x, y: eq(minus(x, y), plus(x, y))))
 false("coordinates", "half")(conclusion(lambda x, y: eq(plus(x, x), y)))
 false("input", "moves")(conclusion(lambda x, y: eq(x, make("neg", y))))
 false("identity", "less than one")(conclusion(lambda x, y: le(x, root(rat(1, 2)))))
+
+
+def _one_less(total: Term) -> Term:
+    """A sum or maximum over an index that ends one before its end."""
+    name, low, high, body = total.args
+    return make(total.head, name, low, shift(high, -1), body)
 
 
 def _layer(jacobian: Term) -> object:

@@ -95,6 +95,12 @@ def some_judgements():
     yield kernel.instance(small, {CENTRE: P})
     yield kernel.spectral(_bilinear_bound(jac, *vector), *vector)
     yield kernel.sum_last(total, 5)
+    for head in ("rsum", "rmax"):
+        yield kernel.sum_last(make(head, "k", 1, L, make("sym", "a", make("index", "k", 0))), 5)
+    yield kernel.range_intro(2, 1, 3)
+    yield kernel.range_intro(L, 0, L)
+    yield kernel.range_intro(1, 0, make("index", "l", 1))
+    yield kernel.range_back(kernel.hypothesis(make("range", L, 1, 4)))
     yield kernel.forall_elim(everywhere, 2)
     yield kernel.forall_elim(everywhere, L)
     yield kernel.forall_intro(
@@ -276,6 +282,27 @@ WRONG = {
     "induction up to the index": ("induction", ("l", L), [given(claim(0)), given(claim(L))]),
     "last term of no sum": ("sum_last", (W1, 3), []),
     "last term of an empty sum": ("sum_last", (make("osum", "k", 0, 0, W1), 3), []),
+    "last term of a sum at its own index": (
+        "sum_last",
+        (make("rsum", "k", 1, make("index", "j", 0), make("sym", "a", make("index", "k", 0))), L),
+        [given(LESS.conclusion)],
+    ),
+    "last term of an empty maximum": ("sum_last", (make("rmax", "k", 0, 0, X), 3), []),
+    "last term of a plain maximum": ("sum_last", (make("max", X, Y), 3), []),
+    "a range that is empty": ("range_intro", (2, 3, 3), []),
+    "a range that may be empty": ("range_intro", (L, 1, L), []),
+    "a range of another index": ("range_intro", (L, 0, make("index", "k", 0)), []),
+    "an index below a number": ("range_intro", (L, 0, 5), []),
+    "an index beyond itself": ("range_intro", (make("index", "l", 1), 0, L), []),
+    "an index before itself": ("range_intro", (make("index", "l", -1), 0, L), []),
+    "a range from an index on": ("range_intro", (L, L, L), []),
+    "back from a range from 0 on": ("range_back", (), [given(make("range", L, 0, 4))]),
+    "back from a range from an index on": (
+        "range_back",
+        (),
+        [given(make("range", L, make("index", "k", 0), 4))],
+    ),
+    "back from no range": ("range_back", (), [LESS]),
     "case outside the range": (
         "forall_elim",
         (4,),

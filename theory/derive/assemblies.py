@@ -10,8 +10,16 @@ from theory import kernel
 from theory.derive.indexed import STEP, at_least_all, at_most_all, over, term_by_term
 from theory.derive.tactics import at_most, bound_norm, chain, hole, reflexive, use
 from theory.kernel import Judgement
-from theory.lemmas import INPUT_X, POINT_P, fact, operator_variable, real_variable, vector_variable
-from theory.lemmas.assemblies import COUNT, INDEX, MEMBERS, PART
+from theory.lemmas import (
+    INDEX,
+    INPUT_X,
+    POINT_P,
+    fact,
+    operator_variable,
+    real_variable,
+    vector_variable,
+)
+from theory.lemmas.assemblies import COUNT, MEMBERS, PART
 from theory.terms import PARAMS, Arg, Term, dot, make, mul, norm, power, root, transpose
 from theory.vocabulary import (
     INPUT,

@@ -62,8 +62,7 @@ def layer_term(index: Arg, point: Term, at: Term, delta: Term | None = None) -> 
     cross = cross_term(index, point, at, delta)
     scale = inv_root(width(shift(index, -1)))
     return plus(
-        curvature_term(index, point, at, delta),
-        make("scale", scale, plus(cross, transpose(cross)))
+        curvature_term(index, point, at, delta), make("scale", scale, plus(cross, transpose(cross)))
     )
 
 

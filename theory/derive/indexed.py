@@ -87,9 +87,7 @@ def _join(head: str, before: Judgement, one: Judgement) -> Judgement:
     return (kernel.congruence if equal else kernel.monotone)(template, spots)
 
 
-def _merged(
-    head: str, right: Term, joined: Judgement, factor: Term | None, top: Arg
-) -> Judgement:
+def _merged(head: str, right: Term, joined: Judgement, factor: Term | None, top: Arg) -> Judgement:
     """``factor B_{l-1} b + factor b(l) = factor B_l b``, or the same with a maximum."""
     back = kernel.symmetry(kernel.sum_last(right, top))
     whole = joined.conclusion.args[1]

@@ -174,7 +174,9 @@ def reach(index: Arg) -> Term:
 
 
 def _projection(index: Arg) -> Judgement:
-    return use("block_projection", bind={STEP: index}, given=[kernel.hypothesis(fact("dense", index))])
+    return use(
+        "block_projection", bind={STEP: index}, given=[kernel.hypothesis(fact("dense", index))]
+    )
 
 
 def _through_layer(below: Judgement) -> Judgement:
@@ -206,7 +208,8 @@ def jacobian_bound() -> Judgement:
     start = kernel.congruence(norm(h), {h: slopes})
     z = jacobian(STEP, POINT_P, INPUT_X)
     bound = chain(start, bound_norm(slopes.conclusion.args[1], {norm(z): through}))
-    meaning = use("jacobian_size", bind={STEP: STEP, **HERE})
+    finite = kernel.hypothesis(fact("bounded", STEP, 1))
+    meaning = use("jacobian_size", bind={STEP: STEP, **HERE}, given=[finite])
     step = chain(rearranged(bound, meaning.conclusion.args[1]), kernel.symmetry(meaning))
     step = kernel.cut(step, *_facts("dense", "pointwise", "smooth", ("bounded", 1)))
     still = use("jacobian_input", bind=HERE, given=[kernel.hypothesis(fact("input"))])

@@ -3,8 +3,8 @@
 Model: ``f(theta; x) = eta sum_{i=1}^m v_i g_i(w_i; x)``, eta = 1/s(m), sub-models of any kind with
 parameters of their own, or in groups that share them.
 
-Method: the Hessian is block diagonal, and the gradient's blocks are orthogonal; sums and maxima over
-the symbolic number m of sub-models are followed term by term, by induction.
+Method: the Hessian is block diagonal, and the gradient's blocks are orthogonal; sums and maxima
+over the symbolic number m of sub-models are followed term by term, by induction.
 
 Guarantee: ``|H| = eta max_i |v_i| |H(g_i)|`` and ``|grad f|^2 = eta^2 sum_i |v_i|^2 |grad g_i|^2``,
 exactly, at every point of parameter space.

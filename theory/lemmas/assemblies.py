@@ -217,8 +217,6 @@ def _part_bound() -> Schema:
     "LZB22",
 )
 def _part_floor() -> Schema:
-    right = make(
-        "mul", norm(part_weight(INDEX)), norm(part_gradient(INDEX, POINT_P, INPUT_X))
-    )
+    right = make("mul", norm(part_weight(INDEX)), norm(part_gradient(INDEX, POINT_P, INPUT_X)))
     premise = fact("part_steep", INDEX, POINT_P, INPUT_X)
     return Schema((premise,), le(symbol("part_slope", POINT_P, INPUT_X), right))

@@ -197,7 +197,7 @@ def _signal_below() -> Schema:
     return Schema(premises, eq(left, make("scale", inv_root(width(below)), value)))
 
 
-# -- one neuron of one layer: what it sees of the layers below --------------------------------------
+# -- one neuron of one layer: what it sees of the layers below -------------------------------------
 
 
 @lemma(
@@ -257,7 +257,8 @@ def _block_projection() -> Schema:
 )
 def _jacobian_size() -> Schema:
     left = symbol("J", INDEX, POINT_P, INPUT_X)
-    return Schema((), eq(left, recursive_definition("J", INDEX, POINT_P, INPUT_X)))
+    value = recursive_definition("J", INDEX, POINT_P, INPUT_X)
+    return Schema((fact("bounded", INDEX, 1),), eq(left, value))
 
 
 @lemma(

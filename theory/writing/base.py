@@ -14,7 +14,9 @@ PRINTERS: dict[str, Callable[[Node], str]] = {}  # filled by the modules on real
 
 _TALL = re.compile(r"\\(?:frac|sum|begin|Bigl|bigl|left)(?![A-Za-z])")
 _WIDE = (r"\sqrt", r"\lVert", r"\lvert", r"\left", r"\Big", r"\max", r"\min")
-LOOSE = frozenset({"add", "plus", "osum", "rsum", "rmax", "neg", "run"})  # to be bracketed inside a product
+LOOSE = frozenset(
+    {"add", "plus", "osum", "rsum", "rmax", "neg", "run"}
+)  # to be bracketed inside a product
 TIGHT = frozenset(
     ["sym", "op", "var", "id", "zero", "norm", "jac", "max", "min", "dim", "specnorm", "general"]
 )

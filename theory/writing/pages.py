@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from theory.lemmas import LEMMAS
-from theory.terms import Term
+from theory.terms import Term, subterms
 from theory.theorem import Theorem
 from theory.vocabulary import OTHER
 from theory.writing import references, symbols
@@ -41,6 +41,8 @@ MACROS = r"""\providecommand{\wpheading}[1]{\paragraph{#1.}}
 \providecommand{\wpline}[1]{\par\medskip\noindent\textit{#1.}\enspace}
 \providecommand{\wpwhy}[1]{\par\noindent{\small #1\par}}
 """
+
+AND_THEN = "and the claim for $l-1$ is put for the last term"
 
 HOW_TO_READ = (
     "Every displayed line was derived by the kernel of \\texttt{widthproof}, and the reasons given "
@@ -338,11 +340,12 @@ class Page:
         """The base and the step of a claim that is proved by induction."""
         base, step = line.parts
         start = " ".join(chain_rows(base.left, _pairs(base))).replace("&", "")
+        sums = any(t.head in ("osum", "rsum") for t in subterms(step.judgement.conclusion))
+        first = f"For $l=0$ {'the sum is empty, and ' if sums else ''}${start}$"
         texts = [
-            rf"\noindent By induction on $l$. For $l=0$ the sum is empty, and ${start}$. "
-            r"For the step from $l-1$ to $l$,",
+            rf"\noindent By induction on $l$. {first}. For the step from $l-1$ to $l$,",
             display(chain_rows(step.left, _pairs(step)), "", "", end=","),
-            r"\noindent and the claim for $l-1$ is put for the last term.",
+            rf"\noindent {AND_THEN if sums else 'where the claim for $l-1$ is used'}.",
         ]
         return "\n".join(texts)
 

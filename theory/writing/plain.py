@@ -41,7 +41,8 @@ def _tag(tag: Any) -> str:
 def _named(term: Term) -> str:
     """A symbol with its layer indices; the centre is marked 0, the ball's point is not."""
     tags = term.args[3:] if term.head == "op" else term.args[1:]
-    name = _OPERATORS.get(term.args[0], term.args[0]) if term.head == "op" else term.args[0]
+    name = str(term.args[0])
+    name = _OPERATORS.get(name, name) if term.head == "op" else name
     if term.head == "op" and CENTRE in tags:
         name += "0"
     shown = [t for t in tags if t not in (CENTRE, POINT, INPUT)]
