@@ -20,6 +20,7 @@ MODULES = sorted(
 # What numerics may know of theory: what a network is and what a quantity is called.
 VOCABULARY = {
     "theory",
+    "theory.assemblies",
     "theory.networks",
     "theory.graph",
     "theory.activations",

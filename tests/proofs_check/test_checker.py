@@ -348,6 +348,9 @@ def test_the_symbols_that_lemmas_speak_about_are_known():
         "signal_top": ("trained",),
         "jacobian_readout": ("trained",),
         "hessian_readout": ("trained",),
+        "max_upper": (2, 1),
+        "scale": (1, 2),
+        "dominance": (1, 2),
     }
     spoken = set()
     for name in LEMMAS:
