@@ -79,6 +79,23 @@ def signs(random: Random, rows: int, cols: int) -> Array:
     return random.choice([-1.0, 1.0], (rows, cols))
 
 
+def graded(random: Random, rows: int, cols: int) -> Array:
+    """Singular values that fall by a factor of a thousand each, in random bases."""
+    left, right = isometric(random, rows, rows), isometric(random, cols, cols)
+    values = 10.0 ** (-3.0 * np.arange(min(rows, cols)))
+    return (left[:, : len(values)] * values) @ right[: len(values)]
+
+
+def nilpotent(random: Random, rows: int, cols: int) -> Array:
+    """Entries above the diagonal only: powers vanish, norms do not."""
+    return np.triu(gaussian(random, rows, cols), 1)
+
+
+def opposite(random: Random, rows: int, cols: int) -> Array:
+    """The matrix of ones or its negative: sums cancel, or add up, exactly."""
+    return np.full((rows, cols), random.choice([-1.0, 1.0]))
+
+
 FAMILIES: tuple[Family, ...] = (
     gaussian,
     aligned,
@@ -89,6 +106,9 @@ FAMILIES: tuple[Family, ...] = (
     one_entry,
     isometric,
     signs,
+    graded,
+    nilpotent,
+    opposite,
 )
 
 

@@ -60,7 +60,7 @@ class AttackReport:
         undecided: trials in which rounding could account for all of both sides, not both zero.
         violations: instances whose conclusion is false.
         tightest: the instance with the least relative slack (for an equation: the largest relative
-            deviation).
+            deviation), among those in which a side is not zero, if there are any.
     """
 
     name: str
@@ -110,7 +110,8 @@ def attack(name: str, seeds: Iterable[int] = SEEDS, family: Family | None = None
             raise TypeError(msg)
         trials.append(Trial(parameters, words, result))
     false = tuple(t for t in trials if not t.result.holds)
-    tightest = min(trials, key=lambda t: t.result.relative_slack, default=None)
+    telling = [t for t in trials if t.result.left or t.result.right] or trials
+    tightest = min(telling, key=lambda t: t.result.relative_slack, default=None)
     undecided = sum(_is_undecided(t.result) for t in trials)
     return AttackReport(name, len(trials), vacuous, undecided, false, tightest)
 

@@ -1,4 +1,4 @@
-"""The command ``widthproof``: verify, ledger, list, show, check, latex, export.
+"""The command ``widthproof``: verify, ledger, list, show, check, latex, export, attack, mutants.
 
 Exit statuses: 0 consistent (or the proof holds), 1 violated (or a proof is rejected), 2 bad input,
 3 inconclusive, 70 an error of the program, 130 interrupted (what was measured is still written).
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from proofs_check.cli_attack import attack, mutants
 from proofs_check.cli_support import (
     BAD_INPUT,
     CONSISTENT,
@@ -394,6 +395,9 @@ def ledger(quick: bool, rows: str | None, output: str | None, page: str | None, 
         return VIOLATED if wrong else CONSISTENT
     return INCONCLUSIVE if result.undecided else VIOLATED
 
+
+main.add_command(attack)
+main.add_command(mutants)
 
 __all__ = ["BAD_INPUT", "main"]
 

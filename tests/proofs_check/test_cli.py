@@ -270,3 +270,33 @@ def test_lists_of_widths(text: str, widths: list[int]) -> None:
     command = main.commands["verify"]
     parameter = next(p for p in command.params if p.name == "widths")
     assert cli_support.parse_widths(None, parameter, text) == widths  # type: ignore[arg-type]
+
+
+# -- lemmas and false theorems --------------------------------------------------------------------
+
+
+def test_lemmas_are_attacked_and_recorded(tmp_path: Path) -> None:
+    result = run("attack", "product", "gram", "--seeds", "1", "--write", "lemmas.md")
+    assert result.exit_code == 0, result.output
+    assert "product" in result.stdout
+    assert "| `gram` |" in (tmp_path / "lemmas.md").read_text()
+
+
+def test_a_lemma_that_is_none_is_named() -> None:
+    result = run("attack", "riemann")
+    assert result.exit_code == 2
+    assert "no lemma is called 'riemann'" in result.output
+
+
+def test_mutants_are_judged_and_recorded(tmp_path: Path) -> None:
+    result = run("mutants", "LZB20/A3", "--no-networks", "--write", "mutants.md")
+    assert result.exit_code == 0, result.output
+    text = (tmp_path / "mutants.md").read_text()
+    assert "| LZB20/A3 |" in text
+    assert "| hypothesis dropped |" in text
+
+
+def test_mutants_of_a_row_that_is_none() -> None:
+    result = run("mutants", "LZB20/A99")
+    assert result.exit_code == 2
+    assert "LZB20/A99" in result.output

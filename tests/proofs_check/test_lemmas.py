@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from fractions import Fraction
+from pathlib import Path
 
 import pytest
 
 from proofs_check.attack import PLANS, AttackReport, UncoveredLemmaError, attack
+from proofs_check.lemma_table import PATH, TINY, document, read, row
 from theory.lemmas import LEMMAS, Schema, schema
 from theory.terms import (
     PARAMS,
@@ -55,7 +57,7 @@ def test_no_instance_of_a_lemma_is_false(name: str) -> None:
 
 @pytest.mark.parametrize("name", LEMMAS)
 def test_every_lemma_is_tried_where_it_is_an_equality(name: str) -> None:
-    assert abs(report(name).smallest_slack) < 1e-6
+    assert abs(report(name).smallest_slack) < TINY
 
 
 @pytest.mark.parametrize("name", [n for n in LEMMAS if n not in NOTHING])
@@ -68,6 +70,33 @@ def test_no_lemma_survives_with_a_right_side_one_percent_smaller(name: str) -> N
         return Schema(true.premises, make(true.conclusion.head, left, smaller))
 
     assert attack(name, SEEDS, sharpened).violations
+
+
+# -- the record in the documentation --------------------------------------------------------------
+
+
+RECORD = Path(__file__).parents[2] / PATH
+AGAIN = "write it again: widthproof attack --write docs/lemmas.md"
+
+
+def test_the_record_lists_every_lemma_once() -> None:
+    assert [line.name for line in read(RECORD.read_text())] == list(PLANS), AGAIN
+
+
+@pytest.mark.parametrize("name", LEMMAS)
+def test_the_record_says_what_the_attack_finds(name: str) -> None:
+    written = {line.name: line for line in read(RECORD.read_text())}
+    found = row(report(name))
+    assert name in written, AGAIN
+    assert (written[name].title, written[name].kind) == (found.title, found.kind), AGAIN
+    slacks = [float(line.slack) for line in (written[name], found)]
+    assert all(abs(s) < TINY for s in slacks) or slacks[0] == pytest.approx(slacks[1], rel=0.1)
+
+
+def test_a_record_can_be_read_back() -> None:
+    lines = [row(report(name)) for name in ("product", "preactivation")]
+    assert read(document(lines)) == lines
+    assert {line.kind for line in lines} == {"inequality", "equation"}
 
 
 # -- false lemmas ---------------------------------------------------------------------------------
