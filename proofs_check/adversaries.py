@@ -218,6 +218,33 @@ def _direction(model: Model, x: Vector, here: Vector, random: Random | None) -> 
     return np.asarray(vectors[:, int(np.argmax(np.abs(values)))])
 
 
+STEPS = (0.0, 0.5, 1.0, 4.0, 1024.0)
+
+
+def linear(seed: int, way: str) -> tuple[Place, float]:
+    """A linear model and two points apart by a step along its gradient, without rounding.
+
+    Args:
+        seed: of the choices; all numbers are multiples of 1/8.
+        way: ``up`` for q + t grad f, ``down`` for q - t grad f.
+
+    Returns:
+        The place, ``here`` being q, and t.
+    """
+    model = numerics.instantiate(_LINEAR, seed=seed)
+    random = np.random.default_rng(seed)
+    x, weights = (random.integers(-16, 17, s) / 8.0 for s in ((4,), (4, 4)))
+    step = float(random.choice(STEPS))
+    slope = np.outer(model.readout, x) / 4.0
+    moved = step * slope * (1 if way == "up" else -1)
+    between = tuple({"W": (weights + t * moved,)} for t in np.linspace(0.0, 1.0, BETWEEN))
+    words = f"a linear model, step {step} {way}, seed {seed}"
+    return Place(model, x, between[0], between[-1], between, words), step
+
+
+_LINEAR = _network(4, (4, "identity"), trained=False, init="sign")
+
+
 def places(seeds: range) -> Iterator[Place]:
     """All networks at all seeds."""
     for which in range(len(NETWORKS)):

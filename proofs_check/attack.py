@@ -21,7 +21,7 @@ from proofs_check.adversaries import NETWORKS, Place, Random
 from proofs_check.measuring.derivatives import Architecture
 from proofs_check.measuring.environment import Environment
 from proofs_check.measuring.evaluate import Comparison, cases, evaluate, measure
-from theory.lemmas import INDEX, INPUT_X, POINT_P, Schema, V, schema
+from theory.lemmas import INDEX, INPUT_X, KAPPA, POINT_P, A, Schema, V, schema
 from theory.lemmas.assemblies import COUNT, MEMBERS
 from theory.lemmas.networks import TARGET
 from theory.lemmas.scalars import FUNCTION
@@ -31,6 +31,7 @@ from theory.vocabulary import READOUT, activation, output, preactivation, weight
 Parameters = tuple[int | str, ...]
 Family = Callable[..., Schema]
 SEEDS = range(8)
+LINE_TRIALS = 6  # for each seed and each choice of a family's parameters
 MATRIX_TRIALS = 24  # for each seed and each choice of a family's parameters
 
 
@@ -182,6 +183,8 @@ def _satisfy(
     """Enlarge the numbers that premises bound from above, half of the time no more than needed."""
     inequalities = [p for p in premises if p.head == "le" and p.args[1].head == "var"]
     statements = [p for p in premises if p.head == "ball" and p.args[3].args[1].head == "var"]
+    for formula in (p for p in premises if p.head == "everywhere"):
+        _equate(formula, values, env)
     for variable in {p.args[1] for p in inequalities}:
         spare = random.choice([0.0, random.exponential()])
         needs = [
@@ -194,6 +197,15 @@ def _satisfy(
         bound = env.binding(values)
         found = [measure(case.args[0], bound).value for case in cases(statement, bound)]
         values[statement.args[3].args[1]] = max(found)
+
+
+def _equate(formula: Term, values: dict[Term, Any], env: Environment) -> None:
+    """The number that something is said to be everywhere: what it is at the first point."""
+    inner = formula.args[1]
+    if inner.args[1].head == "var":
+        bound = env.binding(values)
+        first = cases(formula, bound)[0]
+        values[inner.args[1]] = measure(first.args[0], bound).value
 
 
 # -- lemmas about networks ------------------------------------------------------------------------
@@ -246,6 +258,64 @@ def networks(choices: Choices = _plain, trials: int = 1) -> Plan:
                         words, filled_env = filled(instance, env, random, trial + 2 * seed)
                         words = f"layer {layer}, {words}; {place.words}, trial {trial}"
                         yield parameters, words, instance, filled_env
+
+    return plan
+
+
+def lines(*choices: Parameters) -> Plan:
+    """A plan that reads a schema on linear models, along their gradients."""
+
+    def plan(family: Family, seeds: Iterable[int]) -> Iterator[Instance]:
+        for parameters, seed, trial in product(choices, seeds, range(LINE_TRIALS)):
+            way = str(parameters[0]) if parameters else "up"
+            place, step = adversaries.linear(LINE_TRIALS * seed + trial, way)
+            instance = family(*parameters)
+            random = _random(seed, parameters, trial)
+            _, env = filled(instance, environment(place), random, trial)
+            values = {**env.variables, KAPPA: step}
+            yield parameters, place.words, instance, env.binding(values)
+
+    return plan
+
+
+def small(family: Family, seeds: Iterable[int]) -> Iterator[Instance]:
+    """A plan that fills a schema about one matrix with zero, nearly zero and others."""
+    instance = family()
+    for seed, trial in product(seeds, range(MATRIX_TRIALS)):
+        random = _random(seed, (), trial)
+        words, env = filled(instance, Environment(), random, trial)
+        factor = random.choice([0.0, 0.0, 1e-300, 1.0])
+        scaled_env = env.binding({**env.variables, A: factor * env.variables[A]})
+        yield (), f"{words} times {factor}, seed {seed}, trial {trial}", instance, scaled_env
+
+
+def together(*plans: Plan) -> Plan:
+    """One plan after the other."""
+
+    def plan(family: Family, seeds: Iterable[int]) -> Iterator[Instance]:
+        chosen = tuple(seeds)
+        for each in plans:
+            yield from each(family, chosen)
+
+    return plan
+
+
+AMOUNTS = (0.0, 0.5, 1.0, 2.0, 3.0)
+
+
+def amounts(*choices: Parameters) -> Plan:
+    """A plan that fills a schema of reals with a few numbers that add and multiply exactly."""
+
+    def plan(family: Family, seeds: Iterable[int]) -> Iterator[Instance]:
+        for seed, parameters in product(seeds, choices):
+            instance = family(*parameters)
+            formulas = (*instance.premises, instance.conclusion)
+            free = sorted({v for f in formulas for v in f.free}, key=str)
+            random = _random(seed, parameters, 0)
+            for _ in range(MATRIX_TRIALS * len(free)):
+                values = dict(zip(free, random.choice(AMOUNTS, len(free)).tolist(), strict=True))
+                words = f"{values}, seed {seed}"
+                yield parameters, words, instance, Environment().binding(values)
 
     return plan
 
@@ -351,6 +421,13 @@ PLANS: Mapping[str, Plan] = {
     "max_at_most_two": matrices(()),
     "tensor_norm": matrices(()),
     "contraction": matrices(()),
+    "constant_gradient_norm": lines(()),
+    "gradient_line": lines(("up",), ("down",)),
+    "constant_gradient": lines(()),
+    "output_mean_value": together(networks(), lines(())),
+    "cancel": amounts(()),
+    "parallelogram": matrices(()),
+    "definite": small,
     "general_jacobian": networks(),
     "general_hessian": networks(),
     "general_signal": networks(),

@@ -255,6 +255,21 @@ def _parameters(first: Term, formulas: tuple[Term, ...]) -> Assumption:
     return Assumption("parameters", text, latex, formulas)
 
 
+def _same_everywhere(formula: Term, formulas: tuple[Term, ...]) -> Assumption:
+    """An equation for all points: the Hessian is zero, or the kernel is constant."""
+    from theory.writing.latex import tex
+    from theory.writing.plain import plain
+
+    place = "everywhere" if formula.head == "everywhere" else "on the ball"
+    zero = formula.args[-1].args[1].head == "zero"
+    name, words = (
+        ("no Hessian", "the Hessian is zero")
+        if zero
+        else ("constant kernel", "K(x, x) is the same")
+    )
+    return Assumption(name, f"{words} {place}: {plain(formula)}", f"${tex(formula)}$", formulas)
+
+
 def _other(formula: Term, formulas: tuple[Term, ...]) -> Assumption:
     from theory.writing.latex import tex
     from theory.writing.plain import plain
@@ -266,6 +281,8 @@ def _other(formula: Term, formulas: tuple[Term, ...]) -> Assumption:
             f"${tex(formula)}$",
             formulas,
         )
+    if formula.head in ("ball", "everywhere") and formula.args[-1].head == "eq":
+        return _same_everywhere(formula, formulas)
     if formula.head == "ball":
         return Assumption(
             "hessian on the ball",

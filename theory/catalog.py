@@ -14,6 +14,9 @@ from typing import Final
 from theory.theorem import Theorem
 
 ROWS: Final[dict[str, str]] = {
+    "LZB20/A1": "theory.ledger.constant_kernel:linear_if_constant",
+    "LZB20/A1-hessian": "theory.ledger.constant_kernel:flat_if_constant",
+    "LZB20/A1-converse": "theory.ledger.constant_kernel:constant_if_linear",
     "LZB20/A2": "theory.theorems:kernel_change_bound",
     "LZB20/A3": "theory.theorems:linearization_bound",
     "LZB20/A4": "theory.theorems:reference_one_hidden_layer",

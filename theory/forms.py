@@ -297,6 +297,12 @@ def _binder(head: str, args: tuple[Arg, ...]) -> tuple[str, None]:
     return "formula", None
 
 
+def _everywhere(head: str, args: tuple[Arg, ...]) -> tuple[str, None]:
+    if len(args) != 2 or args[0] != "*" or not _is("formula", args[1]):
+        raise _refuse(head, args, "the bound name * and a formula")
+    return "formula", None
+
+
 FORMS: dict[str, Rule] = {
     # indices, points, inputs; `var` is a schematic variable of sort real, space or op
     "index": _fixed(
@@ -349,6 +355,7 @@ FORMS: dict[str, Rule] = {
     "range": _fixed("formula", "an index and its two limits", _is_index, _is_index, _is_index),
     "forall": _binder,
     "ball": _binder,
+    "everywhere": _everywhere,
 }
 
 WELL_FORMED.update(FORMS)

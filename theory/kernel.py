@@ -460,6 +460,76 @@ def ball_elim(premise: Judgement, point: Term) -> Judgement:
     return _judge(premise.hypotheses | extra, conclusion, "ball_elim", (point,), (premise,))
 
 
+# -- all of parameter space -----------------------------------------------------------------------
+
+
+def everywhere_intro(premise: Judgement, point: Term) -> Judgement:
+    """From P(theta) for an arbitrary point theta: P everywhere."""
+    star = make("point", "*")
+    if point.head != "point" or point is star:
+        msg = f"{point} must be a point variable"
+        raise KernelError(msg)
+    if any(star in t.free for t in (premise.conclusion, *premise.hypotheses)):
+        msg = "the name * is kept for a bound point; it is free in the premise"
+        raise KernelError(msg)
+    for left in premise.hypotheses:
+        if point in left.free:
+            msg = f"hypothesis {left} speaks of the point {point} that is to be arbitrary"
+            raise KernelError(msg)
+    conclusion = make("everywhere", "*", substitute(premise.conclusion, {point: star}))
+    return _judge(premise.hypotheses, conclusion, "everywhere_intro", (point,), (premise,))
+
+
+def everywhere_elim(premise: Judgement, point: Term) -> Judgement:
+    """From "P everywhere": P at a point."""
+    if premise.conclusion.head != "everywhere":
+        msg = f"needs a statement about all points, was given {premise.conclusion}"
+        raise KernelError(msg)
+    conclusion = substitute(premise.conclusion.args[1], {make("point", "*"): point})
+    return _judge(premise.hypotheses, conclusion, "everywhere_elim", (point,), (premise,))
+
+
+def witness(premise: Judgement, point: Term, value: Term) -> Judgement:
+    """From ``theta(point) = value |- A``: A, as every vector is the parameters at some point.
+
+    Raises:
+        KernelError: when the point occurs in A, in the value or in another hypothesis.
+    """
+    star = make("point", "*")
+    formula = eq(parameters(point), value)
+    rest = premise.hypotheses - {formula}
+    if point.head != "point" or point is star or star in value.free:
+        msg = f"{point} must be a point variable, and {value} free of *"
+        raise KernelError(msg)
+    for term in (premise.conclusion, value, *rest):
+        if point in term.free:
+            msg = f"{term} speaks of the point {point} that is to be chosen"
+            raise KernelError(msg)
+    return _judge(rest, premise.conclusion, "witness", (point, value), (premise,))
+
+
+def archimedean(premise: Judgement, variable: Term) -> Judgement:
+    """From ``a + t b <= c + t d`` for an arbitrary real t: ``b <= d``.
+
+    Raises:
+        KernelError: when the premise has another form, or t is not arbitrary.
+    """
+    _, *sides = _relation(premise, "le")
+    parts = []
+    for side in sides:
+        fits = side.head == "add" and len(side.args) == 2 and side.args[1].head == "mul"
+        if not fits or len(side.args[1].args) != 2 or side.args[1].args[0] is not variable:
+            msg = f"needs a + t b <= c + t d with t = {variable}, was given {premise.conclusion}"
+            raise KernelError(msg)
+        parts.append((side.args[0], side.args[1].args[1]))
+    fixed = (*parts[0], *parts[1], *premise.hypotheses)
+    if variable.head != "var" or any(variable in t.free for t in fixed):
+        msg = f"{variable} is not an arbitrary real here"
+        raise KernelError(msg)
+    conclusion = le(parts[0][1], parts[1][1])
+    return _judge(premise.hypotheses, conclusion, "archimedean", (variable,), (premise,))
+
+
 RULES = (
     "hypothesis",
     "lemma",
@@ -481,6 +551,10 @@ RULES = (
     "forall_intro",
     "ball_intro",
     "ball_elim",
+    "everywhere_intro",
+    "everywhere_elim",
+    "witness",
+    "archimedean",
 )
 
 __all__ = ["RULES", "Judgement", "KernelError", "TermError", "in_ball", *RULES]

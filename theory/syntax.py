@@ -82,6 +82,7 @@ BINDERS = {
     "rmax": "index",
     "forall": "index",
     "ball": "point",
+    "everywhere": "point",
 }
 
 
@@ -130,8 +131,8 @@ def _free(term: Term) -> frozenset[Term]:
 
 
 def bound_variable(term: Term) -> Term:
-    """The variable that a binder (``osum``, ``rsum``, ``rmax``, ``forall``, ``ball``) binds."""
-    return make("index", term.args[0], 0) if term.head != "ball" else make("point", "*")
+    """The variable that a binder (``osum``, ``forall``, ``ball``, ...) binds."""
+    return make("index", term.args[0], 0) if BINDERS[term.head] == "index" else make("point", "*")
 
 
 def shape_of(term: Term) -> tuple[Term, Term]:

@@ -186,12 +186,16 @@ def _compared_maps(left: Operator, right: Operator, seed: int) -> Comparison:
 
 
 def cases(term: Term, env: Environment) -> list[Term]:
-    """The instances at which a ``forall`` or a ``ball`` is tried here.
+    """The instances at which a ``forall``, a ``ball`` or an ``everywhere`` is tried here.
 
-    For a ball: at its centre and at all points known to the environment within its radius.
+    For a ball: at its centre and at all points known to the environment within its radius;
+    everywhere: at all points known to the environment.
     """
     if term.head == "ball":
         return _on_ball(term, env)
+    if term.head == "everywhere":
+        points = [make("point", name) for name in env.named]
+        return [substitute(term.args[1], {make("point", "*"): p}) for p in points]
     name, low, high, formula = term.args
     if type(low) is not int or type(high) is not int:
         msg = f"the limits of {term} have no value; give indices={{name: integer}}"

@@ -15,6 +15,7 @@ import numpy as np
 import numerics
 import theory
 from numerics.models import Model
+from proofs_check.adversaries import linear
 from proofs_check.measuring.environment import Environment, EvaluationError
 from proofs_check.measuring.evaluate import Comparison, evaluate
 from theory.proofs import Proof
@@ -56,7 +57,9 @@ def _holds(assumption: Term, env: Environment) -> bool:
 def _environments(proof: Proof) -> Iterator[Environment]:
     formulas = (proof.statement, *proof.assumptions, *proof.definitions)
     facts = {t.args[0]: t for f in formulas for t in subterms(f) if t.head == "fact"}
-    if "twice_differentiable" in facts and "dense" not in facts:
+    if any(_says_the_same(t) for f in formulas for t in subterms(f)):
+        yield from map(_linear, SEEDS)
+    elif "twice_differentiable" in facts and "dense" not in facts:
         yield from map(_bilinear, SEEDS)
     elif facts:
         yield from (_network(proof.definitions, *case) for case in _architectures(facts.values()))
@@ -104,6 +107,20 @@ def _network(
         outer=theory.activation("tanh"),
         seed=seed,
     )
+
+
+def _says_the_same(formula: Term) -> bool:
+    """Whether a formula says that something is constant, or zero, on all points."""
+    return formula.head in ("ball", "everywhere") and formula.args[-1].head == "eq"
+
+
+def _linear(seed: int) -> Environment:
+    """A linear model: constant kernel, no Hessian."""
+    place, _ = linear(seed, "up")
+    rng = np.random.default_rng(seed)
+    inputs = {"x": place.x, "z": rng.integers(-16, 17, 4) / 8.0}
+    points = {"theta": place.there, "theta0": place.here}
+    return Environment(place.model, points, inputs, {"R": 1e6}, seed=seed)
 
 
 def _bilinear(seed: int) -> Environment:

@@ -59,7 +59,7 @@ def bound(term: Term) -> Term | None:
     """The variable that a term binds in its last argument, if it is a binder."""
     if term.head in ("osum", "rsum", "rmax", "forall"):
         return make("index", term.args[0], 0)
-    return STAR if term.head == "ball" else None
+    return STAR if term.head in ("ball", "everywhere") else None
 
 
 def free(term: Term) -> frozenset[Variable]:

@@ -30,7 +30,8 @@ class Assumption:
 
     Attributes:
         formula: the assumption.
-        kind: ``fact``, ``ball``, ``hessian``, ``indices``, ``range``, or ``extra`` for any other.
+        kind: ``fact``, ``ball``, ``hessian``, ``on the ball``, ``everywhere``, ``indices``,
+            ``range``, or ``extra`` for any other.
         used: whether the proof's last step has it as a hypothesis.
         allowed: whether it is of a known kind, or the caller allowed it.
     """
@@ -80,7 +81,11 @@ def kind_of(formula: Term) -> str:
         case "range":
             return "range"
         case "ball":
-            return "hessian" if _is_hessian_bound(formula) else "extra"
+            if _is_hessian_bound(formula):
+                return "hessian"
+            return "on the ball" if _is_about_the_model(formula.args[3]) else "extra"
+        case "everywhere":
+            return "everywhere" if _is_about_the_model(formula.args[1]) else "extra"
         case "le":
             return "ball" if _is_in_ball(formula) else "extra"
     return "extra"
@@ -144,6 +149,30 @@ def _is_hessian_bound(formula: Term) -> bool:
         return False
     model = make("op", "f", SCALAR, SCALAR, STAR, inputs[0])
     return inner.args[0] is make("norm", "2", make("hess", make("id", SCALAR), model, STAR))
+
+
+def _is_about_the_model(formula: Term) -> bool:
+    """``K(*) = K(c)``, the kernel of the model at one input; or ``H(*) = 0``."""
+    inputs = [v for v in free(formula) if v.head == "input"]
+    if formula.head != "eq" or len(inputs) != 1:
+        return False
+    left, right = formula.args
+    if left is _hessian(STAR, inputs[0]):
+        return bool(right is make("zero", PARAMS, PARAMS))
+    centres = [v for v in free(right) if v.head == "point"]
+    kernels = [_kernel(p, inputs[0]) for p in (STAR, *centres)]
+    return len(kernels) == 2 and centres[0] is not STAR and [left, right] == kernels
+
+
+def _hessian(point: Term, at: Term) -> Term:
+    model = make("op", "f", SCALAR, SCALAR, point, at)
+    return make("hess", make("id", SCALAR), model, point)
+
+
+def _kernel(point: Term, at: Term) -> Term:
+    row = make("jac", make("op", "f", SCALAR, SCALAR, point, at), point)
+    column = make("T", row)
+    return make("dot", make("T", column), column)
 
 
 def assumptions_of(

@@ -346,6 +346,54 @@ def _ball_elim(premises: Given, point: Term) -> Sequent:
     return Sequent(hypotheses, put(inner, {STAR: point}))
 
 
+# -- all of parameter space -----------------------------------------------------------------------
+
+
+def _everywhere_intro(premises: Given, point: Term) -> Sequent:
+    (premise,) = premises
+    _need(point is not STAR, "{} is not arbitrary", point)
+    for formula in (premise.conclusion, *premise.hypotheses):
+        _need(not mentions(formula, STAR), "{} has the bound point free", formula)
+    for formula in premise.hypotheses:
+        _need(not mentions(formula, point), "hypothesis {} mentions the point", formula)
+    inner = put(premise.conclusion, {point: STAR})
+    return Sequent(premise.hypotheses, make("everywhere", "*", inner))
+
+
+def _everywhere_elim(premises: Given, point: Term) -> Sequent:
+    formula = premises[0].conclusion
+    _need(formula.head == "everywhere", "needs a statement about all points, not {}", formula)
+    return Sequent(premises[0].hypotheses, put(formula.args[1], {STAR: point}))
+
+
+def _witness(premises: Given, point: Term, value: Term) -> Sequent:
+    """A point at which the parameters are a given vector exists, whatever the vector."""
+    (premise,) = premises
+    here = make("op", "theta", PARAMS, SCALAR, point)
+    rest = premise.hypotheses - {make("eq", here, value)}
+    _need(point is not STAR and not mentions(value, STAR), "{} is not a free point", point)
+    for formula in (premise.conclusion, value, *rest):
+        _need(not mentions(formula, point), "{} mentions the point that is chosen", formula)
+    return Sequent(rest, premise.conclusion)
+
+
+def _archimedean(premises: Given, variable: Term) -> Sequent:
+    """Divide by t and let it grow."""
+    fixed: list[Term] = []
+    growing: list[Term] = []
+    for side in _sides(premises[0], "le"):
+        _need(side.head == "add" and len(side.args) == 2, "{} is no sum of two", side)
+        constant, product = side.args
+        fits = product.head == "mul" and len(product.args) == 2 and product.args[0] is variable
+        _need(fits, "{} is not {} times something", product, variable)
+        fixed.append(constant)
+        growing.append(product.args[1])
+    _need(variable.head == "var", "{} is no variable", variable)
+    for term in (*fixed, *growing, *premises[0].hypotheses):
+        _need(not mentions(term, variable), "{} mentions {}", term, variable)
+    return Sequent(premises[0].hypotheses, make("le", *growing))
+
+
 _RULES: Mapping[str, tuple[tuple[str, ...], int, Callable[..., Sequent]]] = {
     # rule: the kinds of its arguments, its number of premises (-1: any), its meaning
     "hypothesis": (("formula",), 0, _hypothesis),
@@ -368,6 +416,10 @@ _RULES: Mapping[str, tuple[tuple[str, ...], int, Callable[..., Sequent]]] = {
     "forall_intro": (("word", "index", "formula"), -1, _forall_intro),
     "ball_intro": (("point", "point", "real"), 1, _ball_intro),
     "ball_elim": (("point",), 1, _ball_elim),
+    "everywhere_intro": (("point",), 1, _everywhere_intro),
+    "everywhere_elim": (("point",), 1, _everywhere_elim),
+    "witness": (("point", "op"), 1, _witness),
+    "archimedean": (("real",), 1, _archimedean),
 }
 
 __all__ = ["BindingError", "RuleError", "Sequent", "replay"]

@@ -345,10 +345,11 @@ def test_the_symbols_that_lemmas_speak_about_are_known():
         "isometry": (1, "fixed"),
         "block_distance": (2, "trained", "v"),
         "mean_value": (1,),
+        "max_upper": (2, 1),
+        "gradient_line": ("up",),
         "signal_top": ("trained",),
         "jacobian_readout": ("trained",),
         "hessian_readout": ("trained",),
-        "max_upper": (2, 1),
         "scale": (1, 2),
         "dominance": (1, 2),
     }

@@ -32,7 +32,15 @@ SEEDS = range(4)
 REPORTS: dict[str, AttackReport] = {}
 
 # What is zero by definition stays true when it is scaled.
-NOTHING = {"zero", "jacobian_input", "hessian_input", "jacobian_size_input"}
+NOTHING = {
+    "zero",
+    "jacobian_input",
+    "hessian_input",
+    "jacobian_size_input",
+    "constant_gradient_norm",
+    "constant_gradient",
+    "definite",
+}
 
 
 def report(name: str) -> AttackReport:
@@ -221,6 +229,22 @@ false("taylor", "a third for a half")(conclusion(lambda x, y: le(x, mul(rat(1, 3
 false("taylor", "without the premise on the ball")(
     lambda true: Schema((true.premises[0], true.premises[2]), true.conclusion)
 )
+false("constant_gradient_norm", "the gradient itself")(
+    conclusion(lambda x, y: eq(plus(x, x.args[1]), y))
+)
+false("gradient_line", "twice as steep")(conclusion(lambda x, y: eq(x, plus(y, y))))
+false("gradient_line", "the other way")(conclusion(lambda x, y: eq(x, make("neg", y))))
+false("constant_gradient", "is the identity")(conclusion(lambda x, y: eq(x, make("id", PARAMS))))
+false("output_mean_value", "half the slope")(
+    conclusion(lambda x, y: le(x, mul(rat(1, 2), y.args[0], y.args[1])))
+)
+false("output_mean_value", "without the ball")(
+    lambda true: Schema((true.premises[0], true.premises[2]), true.conclusion)
+)
+false("cancel", "without its premise")(lambda true: Schema((), true.conclusion))
+false("cancel", "turned round")(conclusion(lambda x, y: le(y, x)))
+false("parallelogram", "without the difference")(conclusion(lambda x, y: eq(x.args[1], y)))
+false("definite", "without its premise")(lambda true: Schema((), true.conclusion))
 false("general_jacobian", "own weights alone")(conclusion(lambda x, y: eq(x, y.args[0])))
 false("general_hessian", "the mixed term once")(
     conclusion(lambda x, y: eq(x, plus(y.args[0], y.args[1], *y.args[3:])))

@@ -109,7 +109,27 @@ def some_judgements():
     yield kernel.induction("l", 4, kernel.cut(steady), kernel.cut(steady))
     yield on_ball
     yield kernel.ball_elim(on_ball, P)
+    anywhere = kernel.everywhere_intro(
+        kernel.at_most_by_form(norm(parameters(P)), add(norm(parameters(P)), X)), P
+    )
+    yield kernel.everywhere_elim(anywhere, POINT)
+    yield from _far_out()
     yield step
+
+
+def _far_out():
+    """A point chosen, and t growing, in an inequality that is true for all t."""
+    value = make("scale", H, parameters(CENTRE))
+    placed = kernel.hypothesis(eq(parameters(P), value))
+    moved = make("var", "v", "op", PARAMS, SCALAR)
+    size = kernel.congruence(norm(moved), {moved: placed})
+    less = kernel.at_most_by_form(add(X, mul(H, Y)), add(X, mul(H, add(Y, Z))))
+    both = kernel.transitivity(
+        less, kernel.by_form(less.conclusion.args[1], add(X, mul(H, add(Y, Z))))
+    )
+    yield size
+    yield kernel.witness(kernel.cut(both, size), P, value)
+    yield kernel.archimedean(less, H)
 
 
 def _bilinear_bound(operator, left, right):
@@ -340,6 +360,22 @@ WRONG = {
     "ball for the bound point": ("ball_intro", (STAR, CENTRE, X), [LESS]),
     "ball around the bound point": ("ball_intro", (P, STAR, X), [LESS]),
     "point of no ball": ("ball_elim", (POINT,), [LESS]),
+    "all points of no statement about them": ("everywhere_elim", (POINT,), [LESS]),
+    "all points, one of them assumed about": (
+        "everywhere_intro",
+        (POINT,),
+        [given(le(X, Y), eq(parameters(POINT), parameters(CENTRE)))],
+    ),
+    "a point chosen that is spoken of": (
+        "witness",
+        (POINT, parameters(CENTRE)),
+        [given(le(norm(parameters(POINT)), X), eq(parameters(POINT), parameters(CENTRE)))],
+    ),
+    "a bounded number that grows": (
+        "archimedean",
+        (H,),
+        [given(le(add(X, mul(H, Y)), add(X, mul(H, Z))), le(H, X))],
+    ),
     "point that is an index": ("ball_elim", (L,), [given(make("ball", "*", CENTRE, X, le(X, Y)))]),
 }
 

@@ -8,7 +8,16 @@ random and on adversarial matrices, networks and activations.
 
 from __future__ import annotations
 
-from theory.lemmas import assemblies, calculus, general, networks, norms, scalars
+from theory.lemmas import (
+    assemblies,
+    calculus,
+    general,
+    globally,
+    networks,
+    norms,
+    reals,
+    scalars,
+)
 from theory.lemmas.base import (
     INDEX,
     INPUT_X,
@@ -53,10 +62,12 @@ __all__ = [
     "calculus",
     "fact",
     "general",
+    "globally",
     "networks",
     "norms",
     "operator_variable",
     "real_variable",
+    "reals",
     "scalars",
     "schema",
     "space_variable",

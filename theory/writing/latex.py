@@ -49,6 +49,10 @@ def _ball(node: Node) -> str:
     return rf"{show(formula)}\quad\text{{for all }}\vartheta\text{{ with }}{inside}"
 
 
+def _everywhere(node: Node) -> str:
+    return rf"{show(node.args[1])}\quad\text{{for all }}\vartheta"
+
+
 def _fact(node: Node) -> str:
     tags = [str(t) if isinstance(t, str) else show_argument(t) for t in node.args[1:]]
     words = rf"\text{{{escaped(node.args[0])}}}"
@@ -66,6 +70,7 @@ PRINTERS.update(
         "range": lambda n: _interval(show_argument(n.args[0]), *n.args[1:]),
         "forall": lambda n: rf"{show(n.args[3])}\quad ({_interval(*n.args[:3])})",
         "ball": _ball,
+        "everywhere": _everywhere,
     }
 )
 

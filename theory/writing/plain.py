@@ -143,6 +143,8 @@ def _plain(term: Term, level: int) -> str:
                 f"for all {args[0]} with |{args[0]} - {_tag(args[1])}| <= "
                 f"{_plain(args[2], 0)}: {_plain(args[3], 0)}"
             )
+        case "everywhere":
+            return f"for all {args[0]}: {_plain(args[1], 0)}"
     return " ".join([term.head, *map(_tag, args)])
 
 

@@ -164,6 +164,18 @@ REFERENCES: dict[str, Reference] = {
             ("Rudin, Principles of Mathematical Analysis, 3rd ed., 1976",),
         ),
         Reference(
+            "CoddingtonLevinson1955",
+            "book",
+            (
+                ("author", "Coddington, Earl A. and Levinson, Norman"),
+                ("title", "Theory of Ordinary Differential Equations"),
+                ("publisher", "McGraw-Hill"),
+                ("address", "New York"),
+                ("year", "1955"),
+            ),
+            ("Coddington and Levinson, Theory of Ordinary Differential Equations, 1955",),
+        ),
+        Reference(
             "MagnusNeudecker2019",
             "book",
             (
