@@ -11,18 +11,20 @@ import jax
 jax.config.update("jax_enable_x64", True)
 
 from numerics.activations import jax_function  # noqa: E402
+from numerics.assemblies import AssemblyModel  # noqa: E402
 from numerics.ball import BallError, distance, perturb, project  # noqa: E402
-from numerics.hessian import hessian_norm  # noqa: E402
-from numerics.kernels import KernelChange, kernel_change, tangent_kernel  # noqa: E402
+from numerics.dispatch import hessian_norm, instantiate, tangent_kernel  # noqa: E402
+from numerics.kernels import KernelChange, kernel_change  # noqa: E402
 from numerics.linearization import linearization_gap  # noqa: E402
 from numerics.measure import Measurement, measure  # noqa: E402
-from numerics.models import Model, Params, Trace, instantiate, trace  # noqa: E402
+from numerics.models import Model, Params, Trace, trace  # noqa: E402
 from numerics.scaling import ExponentFit, ScalingError, fit_exponent  # noqa: E402
 from numerics.search import BallSearch, ball_search  # noqa: E402
 from numerics.spectral import SpectralError, SpectralNorm  # noqa: E402
 from numerics.training import Training, TrainingError, gradient_descent  # noqa: E402
 
 __all__ = [
+    "AssemblyModel",
     "BallError",
     "BallSearch",
     "ExponentFit",

@@ -30,6 +30,7 @@ __all__ = ["AssemblyModel", "gradient_norm", "hessian_norm", "instantiate", "tan
 
 HESSIAN_ROUNDINGS = 200
 """Roundings granted, per parameter, to one entry of a sub-model's Hessian by ``jax.hessian``."""
+LARGEST = 1 << 25  # entries of gradients that are kept at once
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,12 +97,10 @@ class AssemblyModel:
         if len(params) != self.count:
             msg = f"params has {len(params)} sets of parameters; this assembly has {self.count}"
             raise ValueError(msg)
-        found: list[Any] = [None] * self.count
-        for kind, members in self.kinds():
-            values = _values(self, kind, members, [params[i] for i in members], x)
-            for i, value in zip(members, values, strict=True):
-                found[i] = value
-        return jnp.stack(found)
+        kinds = self.kinds()
+        found = [_values(self, k, members, [params[i] for i in members], x) for k, members in kinds]
+        order = np.argsort([i for _, members in kinds for i in members])
+        return jnp.concatenate(found)[order]
 
     def kinds(self) -> list[tuple[int, list[int]]]:
         """Each kind of sub-model that occurs, and the positions of those of that kind."""
@@ -198,6 +197,13 @@ def _weights(assembly: Assembly, count: int, members: int, seed: int) -> np.ndar
     return found
 
 
+def _stack(*leaves: Any) -> Array:
+    """Arrays of one shape as one; on the host where they have values, as XLA would compile it."""
+    if any(isinstance(leaf, jax.core.Tracer) for leaf in leaves):
+        return jnp.stack(leaves)
+    return jnp.asarray(np.stack([np.asarray(leaf) for leaf in leaves]))
+
+
 # -- the sub-models -------------------------------------------------------------------------------
 
 
@@ -206,11 +212,13 @@ def _values(
 ) -> Float[Array, "k ..."]:
     """The values of all sub-models of one kind, by one batched evaluation."""
     part = model.assembly.parts[kind]
-    stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *params)
+    stacked = jax.tree.map(_stack, *params)
     if isinstance(part, SubFunction):
         return _function_values(part, stacked, x)
     networks = [n for i in members if (n := model.models[i]) is not None]
-    readouts = jnp.stack([n.readout for n in networks])
+    if not all(type(n) is models.Model for n in networks):
+        return jnp.stack([n.apply(p, x) for n, p in zip(networks, params, strict=True)])
+    readouts = _stack(*(n.readout for n in networks))
     return _network_values(stacked, readouts, x, networks[0].net.activations)
 
 
@@ -265,7 +273,7 @@ def part_norms(
     for kind, members in model.kinds():
         part = model.assembly.parts[kind]
         if isinstance(part, SubFunction):
-            stacked = jnp.stack([jnp.asarray(given[i], jnp.float64) for i in members])
+            stacked = _stack(*(jnp.asarray(given[i], jnp.float64) for i in members))
             norms = [_enclosed(h) for h in _hessians(part, stacked, x)]
             _try_beta(part, max(n.lower for n in norms))
         else:
@@ -351,18 +359,44 @@ def tangent_kernel(
     squares = model.coefficients**2
     total = jnp.zeros((len(inputs), len(inputs)))
     for kind, members in model.kinds():
-        part = model.assembly.parts[kind]
         factors = jnp.asarray(squares[members])
-        if isinstance(part, SubFunction):
-            stacked = jnp.stack([jnp.asarray(given[i]) for i in members])
-            slopes = _batched_gradient(part, stacked, inputs)
-            total = total + jnp.einsum("k,kna,kma->nm", factors, slopes, slopes)
+        slopes = _slopes(model, kind, members, [given[i] for i in members], inputs)
+        if slopes is not None:
+            total = total + sum(jnp.einsum("k,kna,kma->nm", factors, s, s) for s in slopes)
             continue
         for factor, i in zip(factors, members, strict=True):
             network = model.models[i]
             if network is not None:
                 total = total + factor * kernels.tangent_kernel(network, inputs, given[i])
     return (total + total.T) / 2
+
+
+def _slopes(
+    model: AssemblyModel, kind: int, members: list[int], params: list[Any], X: Array
+) -> list[Array] | None:
+    """Gradients of the sub-models of a kind, block by block of parameters, each (k, n, size).
+
+    None where they are too many to be kept, or networks that are not evaluated in batches.
+    """
+    part = model.assembly.parts[kind]
+    stacked = jax.tree.map(_stack, *params)
+    if isinstance(part, SubFunction):
+        return [_batched_gradient(part, stacked, X)]
+    networks = [n for i in members if (n := model.models[i]) is not None]
+    entries = len(X) * sum(int(np.size(leaf)) for leaf in jax.tree.leaves(params))
+    if entries > LARGEST or not all(type(n) is models.Model for n in networks):
+        return None
+    readouts = _stack(*(n.readout for n in networks))
+    found = _network_gradients(stacked, readouts, X, networks[0].net.activations)
+    return [g.reshape(*g.shape[:2], -1) for g in jax.tree.leaves(found)]
+
+
+@partial(jax.jit, static_argnums=3)
+def _network_gradients(params: Any, readouts: Array, X: Array, activations: Any) -> Any:
+    def one(p: Any, v: Array, x: Array) -> Any:
+        return jax.grad(lambda q: models.forward(q, v, x, activations))(p)
+
+    return jax.vmap(jax.vmap(one, (None, None, 0)), (0, 0, None))(params, readouts, X)
 
 
 def gradient_norm(model: AssemblyModel, x: Numbers, params: tuple[Any, ...] | None = None) -> float:

@@ -1,0 +1,114 @@
+"""The functions of this package that take a description or a model of any kind.
+
+Networks go to :mod:`numerics.models`, :mod:`numerics.hessian` and :mod:`numerics.kernels`,
+assemblies to :mod:`numerics.assemblies`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, overload
+
+import jax.numpy as jnp
+import sympy
+from jax.typing import DTypeLike
+from jaxtyping import Array, Float
+
+from numerics import assemblies, hessian, kernels, models
+from numerics.assemblies import AssemblyModel
+from numerics.spectral import SpectralNorm
+from numerics.tolerances import Numbers
+from theory.assemblies import Assembly
+from theory.networks import Network
+
+__all__ = ["hessian_norm", "instantiate", "tangent_kernel"]
+
+
+@overload
+def instantiate(
+    net: Network,
+    widths: Mapping[sympy.Symbol | str, int] | None = ...,
+    seed: int = ...,
+    dtype: DTypeLike = ...,
+) -> models.Model: ...
+
+
+@overload
+def instantiate(
+    net: Assembly,
+    widths: Mapping[sympy.Symbol | str, int] | None = ...,
+    seed: int = ...,
+    dtype: DTypeLike = ...,
+) -> AssemblyModel: ...
+
+
+def instantiate(
+    net: Network | Assembly,
+    widths: Mapping[sympy.Symbol | str, int] | None = None,
+    seed: int = 0,
+    dtype: DTypeLike = jnp.float64,
+) -> models.Model | AssemblyModel:
+    """Draw the parameters of a network or of an assembly.
+
+    Args:
+        net: the description.
+        widths: a value for every symbol of it; not needed if it has none.
+        seed: an integer, seed >= 0.
+        dtype: float64 (for verdicts) or float32.
+
+    Returns:
+        See :func:`numerics.models.instantiate` and :func:`numerics.assemblies.instantiate`.
+
+    Raises:
+        NetworkError: a symbol has no value, or a value names no symbol.
+        ValueError: the seed or the dtype is not one of the above.
+    """
+    if isinstance(net, Assembly):
+        return assemblies.instantiate(net, widths, seed, dtype)
+    return models.instantiate(net, widths, seed, dtype)
+
+
+def hessian_norm(model: Any, x: Numbers, params: Any = None, **options: Any) -> SpectralNorm:
+    """The spectral norm of the Hessian of f over all trainable parameters, enclosed.
+
+    Args:
+        model: a network or an assembly with numbers in it.
+        x: one input, shape (d,).
+        params: where; None means ``model.params``.
+        **options: of :func:`numerics.hessian.hessian_norm`, for networks.
+
+    Returns:
+        The enclosure; for an assembly that of its largest diagonal block.
+
+    Raises:
+        ValueError: shapes do not fit, or an option is unknown.
+    """
+    if isinstance(model, AssemblyModel):
+        if options:
+            msg = f"an assembly's Hessian norm has no options; given: {', '.join(options)}"
+            raise ValueError(msg)
+        return assemblies.hessian_norm(model, x, params)
+    return hessian.hessian_norm(model, x, params, **options)
+
+
+def tangent_kernel(
+    model: Any, X: Numbers, params: Any = None, Z: Numbers | None = None
+) -> Float[Array, "n k"]:
+    """Inner products of the gradients of f over all trainable parameters.
+
+    Args:
+        model: a network or an assembly with numbers in it.
+        X: inputs, shape (n, d); (d,) is one input.
+        params: where; None means ``model.params``.
+        Z: other inputs, shape (k, d) or (d,); None means ``X``.
+
+    Raises:
+        ValueError: inputs have the wrong shape.
+    """
+    if not isinstance(model, AssemblyModel):
+        return kernels.tangent_kernel(model, X, params, Z)
+    if Z is None:
+        return assemblies.tangent_kernel(model, X, params)
+    first = jnp.atleast_2d(model.check_input(X))
+    both = jnp.concatenate([first, jnp.atleast_2d(model.check_input(Z))])
+    return assemblies.tangent_kernel(model, both, params)[: len(first), len(first) :]
