@@ -14,14 +14,17 @@ Source: C. Liu, L. Zhu, M. Belkin, ICLR 2022, arXiv:2203.05104, Section 2.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from fractions import Fraction
 
+from theory.assemblies import Assembly, SubModel
 from theory.derive import assemblies
 from theory.derive.workbench import Claim
 from theory.kernel import Judgement
 from theory.lemmas.assemblies import PART
+from theory.networks import Network
 from theory.theorem import Theorem
-from theory.theorems import LZB22
+from theory.theorems import LZB22, HypothesisError, hessian_bound
 
 SECTION = f"{LZB22}, Section 2"
 
@@ -177,3 +180,59 @@ def strong(scale: Fraction = Fraction(1, 2)) -> Theorem:
         (Claim("B1", "the Hessian norm of an assembly", assemblies.hessian_norm()),),
         "hessian_norm",
     )
+
+
+@dataclass(frozen=True)
+class AssemblyBound:
+    """B7 for a described assembly, with a theorem for every kind of sub-model.
+
+    Attributes:
+        theorem: ``|H| <= eta max_i |v_i| beta_i``, with ``eta = m^(-p)`` where every sub-model has
+            parameters of its own.
+        parts: for each kind of sub-model the theorem that bounds its Hessian norm, whose right side
+            is its beta, or the beta that was declared for a function.
+    """
+
+    theorem: Theorem
+    parts: tuple[Theorem | float, ...]
+
+
+def assembly_bound(assembly: Assembly) -> AssemblyBound:
+    """B7 for a described assembly: sub-models may be networks of any fixed size.
+
+    The premise of B7, a bound beta_i on the Hessian norm of each sub-model, is the conclusion of
+    that sub-model's own theorem, at the centre.
+
+    Raises:
+        HypothesisError: no theorem covers the description; the message names what is missing.
+    """
+    exponent = assembly.scale_exponent
+    if exponent is None or exponent <= 0:
+        msg = f"B7 is about scales s = N^p with p > 0; this one is {assembly.scale}"
+        raise HypothesisError(msg)
+    return AssemblyBound(
+        strong(exponent) if assembly.shared == 1 else _any_scale(),
+        tuple(map(_part_bound, assembly.parts)),
+    )
+
+
+def _any_scale() -> Theorem:
+    return _theorem(
+        "LZB22/B7",
+        "strong sub-models assemble too, at any scale",
+        assemblies.bounded_parts(),
+        (Claim("B1", "the Hessian norm of an assembly", assemblies.hessian_norm()),),
+        "hessian_norm",
+    )
+
+
+def _part_bound(part: SubModel) -> Theorem | float:
+    if isinstance(part, Network):
+        return hessian_bound(part)
+    if part.beta is None:
+        msg = (
+            f"no bound is known on the Hessian of the function {part.name!r}: declare one, as in "
+            "SubFunction(..., beta=...)"
+        )
+        raise HypothesisError(msg)
+    return part.beta

@@ -1,0 +1,122 @@
+"""An assembly held against its theorems: B7's bound, with every sub-model's own bound in it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+import numerics
+from numerics.assemblies import AssemblyModel, gradient_norm, hessian_norm, part_norms
+from numerics.spectral import SpectralNorm
+from numerics.tolerances import Numbers
+from theory.evaluation import evaluate
+from theory.ledger.assemblies import AssemblyBound, assembly_bound
+from theory.lemmas.assemblies import COUNT
+from theory.terms import Term, make, norm, substitute
+from theory.theorem import Theorem
+from theory.vocabulary import (
+    CENTRE,
+    INPUT,
+    PARTS,
+    POINT,
+    STATISTICS,
+    curvature,
+    lipschitz,
+    part_weight,
+    symbol,
+    width,
+)
+
+
+@dataclass(frozen=True)
+class AssemblyReport:
+    """An assembly's Hessian norm and what the theorems say of it, at one input.
+
+    Attributes:
+        hessian: the Hessian norm, enclosed.
+        parts: the Hessian norm of every sub-model by its own parameters, enclosed.
+        betas: the bound on each of these, from the sub-model's own theorem or declared.
+        bound: B7's bound.
+        gradient: the gradient norm, Euclidean.
+    """
+
+    hessian: SpectralNorm
+    parts: tuple[SpectralNorm, ...]
+    betas: tuple[float, ...]
+    bound: float
+    gradient: float
+
+    @property
+    def ratio(self) -> float:
+        """Bound over measurement."""
+        return self.bound / self.hessian.value if self.hessian.value else float("inf")
+
+
+def measure_assembly(
+    model: AssemblyModel, x: Numbers, bound: AssemblyBound | None = None
+) -> AssemblyReport:
+    """The Hessian norm of an assembly against B7.
+
+    Args:
+        model: the assembly.
+        x: one input, shape (d,).
+        bound: B7 for its description; by default derived here.
+
+    Raises:
+        HypothesisError: no theorem covers the description.
+    """
+    found = bound or assembly_bound(model.assembly)
+    kinds = [found.parts[i % len(found.parts)] for i in range(model.count)]
+    betas = [_beta(part, model, i, x) for i, part in enumerate(kinds)]
+    return AssemblyReport(
+        hessian_norm(model, x),
+        tuple(part_norms(model, x)),
+        tuple(betas),
+        _bound(found.theorem, model, betas),
+        gradient_norm(model, x),
+    )
+
+
+def _beta(part: Theorem | float, model: AssemblyModel, index: int, x: Any) -> float:
+    """The right side of a sub-model's own theorem, at its statistics."""
+    network = model.models[index]
+    if isinstance(part, Theorem) and network is not None:
+        return float(part.evaluate(_statistics(network, x)))
+    if isinstance(part, Theorem):
+        msg = f"sub-model {index + 1} is a function, and its bound is about a network"
+        raise TypeError(msg)
+    return part
+
+
+def _statistics(network: Any, x: Any) -> dict[Term, float]:
+    """The layer statistics of a network, as values of the vocabulary's symbols."""
+    values: dict[Term, float] = {}
+    for key, value in numerics.measure(network, x, hessian=False).items():
+        if isinstance(key, str):
+            continue
+        name, index = key
+        if name == "m":
+            values[width(index)] = value
+        elif name in ("lambda", "beta"):
+            values[(lipschitz if name == "lambda" else curvature)(index)] = value
+        elif name in STATISTICS:
+            tags = (index, CENTRE) if name == "s" else (index, CENTRE, INPUT)
+            values[symbol(name, *tags)] = value
+    return values
+
+
+def _bound(theorem: Theorem, model: AssemblyModel, betas: list[float]) -> float:
+    values: dict[Term, float] = {
+        make("dim", PARTS): model.count,
+        symbol("eta"): 1.0 / model.scale,
+    }
+    for i, (total, beta) in enumerate(zip(model.totals.tolist(), betas, strict=True), 1):
+        values[norm(part_weight(i))] = abs(total)
+        values[symbol("part_beta", i, POINT, INPUT)] = beta
+    right = substitute(theorem.statement.args[1], {COUNT: model.count})
+    return float(np.float64(evaluate(right, values)))
+
+
+__all__ = ["AssemblyReport", "measure_assembly"]
