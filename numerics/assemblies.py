@@ -274,7 +274,7 @@ def part_norms(
         part = model.assembly.parts[kind]
         if isinstance(part, SubFunction):
             stacked = _stack(*(jnp.asarray(given[i], jnp.float64) for i in members))
-            norms = [_enclosed(h) for h in _hessians(part, stacked, x)]
+            norms = [_enclosed(h) for h in _hessians(part, stacked, jnp.asarray(x, jnp.float64))]
             _try_beta(part, max(n.lower for n in norms))
         else:
             networks = [(n, given[i]) for i in members if (n := model.models[i]) is not None]
