@@ -184,6 +184,13 @@ class Components:
         found = dict(zip(free, self.values()[stage], strict=True))
         return [sympy.diff(output, y).xreplace(found) for y in free]
 
+    def between(self, above: int, below: int) -> Any:
+        """The derivatives of the neurons of one stage by those of an earlier one."""
+        free = [sympy.Symbol(f"y_{below}_{i}") for i in range(self.size(below))]
+        values = self.values({below: free})[above]
+        found = dict(zip(free, self.values()[below], strict=True))
+        return sympy.Matrix([[sympy.diff(v, y) for y in free] for v in values]).xreplace(found)
+
     def identity(self) -> Any:
         """What the Hessian identity says the Hessian is, shape (p, p).
 

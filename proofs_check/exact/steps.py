@@ -163,8 +163,8 @@ def holds(formula: Term, env: ExactEnvironment) -> bool:
 
 def _cases(formula: Term, env: ExactEnvironment) -> list[Term]:
     """A statement for all indices at each of them; another formula by itself."""
-    if formula.head == "ball":
-        msg = "a statement on a ball has no exact value"
+    if formula.head in ("ball", "everywhere"):
+        msg = "a statement about infinitely many points has no exact value"
         raise NotExactError(msg)
     if formula.head != "forall":
         return [formula]
@@ -182,7 +182,7 @@ def _fact(formula: Term, env: ExactEnvironment) -> bool:
     name, *tags = formula.args
     kind = "trained" if env.trained else "fixed"
     match name, tags:
-        case (("dense" | "pointwise" | "smooth"), [int(layer)]):
+        case (("dense" | "pointwise" | "smooth" | "general"), [int(layer)]):
             return 1 <= layer <= env.depth
         case "parameters", [int(depth), str(readout)]:
             return depth == env.depth and readout == kind

@@ -11,6 +11,7 @@ import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
+from itertools import product
 from typing import Any
 
 import mpmath
@@ -127,6 +128,39 @@ class ExactEnvironment:
             raise NotExactError(msg)
         return net.signal(stage) if name == "delta" else list(net.values()[stage])
 
+    def sigma(self, index: int) -> Sigma:
+        """The activation of a hidden layer."""
+        if not 1 <= index <= self.depth:
+            msg = f"there is no activation of layer {index}"
+            raise NotExactError(msg)
+        return self.sigmas[index - 1]
+
+    def transfer(self, above: int, below: int, at: str) -> Any:
+        """B^{n,k}, the derivative of z^n by alpha^k, k < n, as expressions in the parameters."""
+        if not 0 <= below < above <= self.depth:
+            msg = f"there is no derivative of z^{above} by alpha^{below}"
+            raise NotExactError(msg)
+        return self.networks[at].between(2 * above - 1, 2 * below)
+
+    def partial(self, by: str, index: int, at: str) -> Any:
+        """A partial derivative of alpha^l: by all parameters through W^l alone, or by alpha^{l-1}.
+
+        A second one has a column for each pair of variables, the first of them outermost.
+        """
+        if not 1 <= index <= self.depth:
+            msg = f"there is no layer {index} to differentiate"
+            raise NotExactError(msg)
+        net = self.networks[at]
+        below = [sympy.Symbol(f"y_{i}") for i in range(self.widths[index - 1])]
+        values = net.values({2 * index - 2: below})[2 * index]
+        start, stop = self.block(index)
+        own = [*([None] * start), *self.parameters[start:stop]]
+        own += [None] * (len(self.parameters) - stop)
+        variables = [{"w": own, "a": below}[letter] for letter in by[1:]]
+        found = dict(zip(below, net.values()[2 * index - 2], strict=True))
+        rows = [[_derived(v, which) for which in product(*variables)] for v in values]
+        return sympy.Matrix(rows).xreplace(found)
+
     def at(self, value: Any, point: str) -> Any:
         """An expression, or a matrix of them, at a point."""
         if point not in self.points:
@@ -184,7 +218,7 @@ def _matrix(term: Term, env: ExactEnvironment, along: str) -> Any:
     args = term.args
     match term.head:
         case "op":
-            return _named(term, env, along)
+            return _of_its_shape(_named(term, env, along), term, env)
         case "var":
             return _variable(term, env)
         case "id":
@@ -192,8 +226,7 @@ def _matrix(term: Term, env: ExactEnvironment, along: str) -> Any:
         case "zero":
             return sympy.zeros(env.dimension(args[0]), env.dimension(args[1]))
         case "act":
-            inner, bend = matrix(args[2], env, along), derivative(env.sigmas[args[0] - 1], args[1])
-            return inner.applyfunc(bend)
+            return matrix(args[2], env, along).applyfunc(derivative(env.sigma(args[0]), args[1]))
         case "scale":
             return number(args[0], env) * matrix(args[1], env, along)
         case "jac":
@@ -224,6 +257,14 @@ _COMPOUND: dict[str, Callable[[list[Any]], Any]] = {
 }
 
 
+def _of_its_shape(found: Any, term: Term, env: ExactEnvironment) -> Any:
+    shape = (env.dimension(term.rows), env.dimension(term.cols))
+    if found.shape != shape:
+        msg = f"{term.args[0]} has shape {found.shape} here, and its spaces say {shape}"
+        raise NotExactError(msg)
+    return found
+
+
 def _named(term: Term, env: ExactEnvironment, along: str) -> Any:
     name, _, _, *tags = term.args
     index = next((t for t in tags if type(t) is int), 0)
@@ -247,12 +288,22 @@ def _named(term: Term, env: ExactEnvironment, along: str) -> Any:
         case "Pi":
             start, stop = env.block(tags[0])
             return sympy.eye(len(env.parameters))[start:stop, :]
+        case "B" if at in env.networks:
+            above, below = (t for t in tags if type(t) is int)
+            found = env.transfer(above, below, at)
+        case "dw" | "da" | "dww" | "dwa" | "daa" if at in env.networks:
+            found = env.partial(name, index, at)
         case "alpha" | "z" | "delta" | "f" if at in env.networks:
             found = sympy.Matrix(env.layer(name, index, at))
         case _:
             msg = f"the operator {name} has no exact value here"
             raise NotExactError(msg)
     return found if point == along else env.at(found, point)
+
+
+def _derived(value: Expr, variables: Sequence[Expr | None]) -> Expr:
+    """A derivative by variables, 0 where one of them is none that the value depends on."""
+    return 0 if None in variables else sympy.diff(value, *variables)
 
 
 def _variable(term: Term, env: ExactEnvironment) -> Any:
@@ -266,6 +317,9 @@ def _hessian(args: tuple[Any, ...], env: ExactEnvironment) -> Any:
     coefficients, function, point = args
     name = point.args[0]
     values, weights = matrix(function, env, name), matrix(coefficients, env)
+    if values.shape != weights.shape:
+        msg = f"{values.rows} functions and {weights.rows} coefficients"
+        raise NotExactError(msg)
     total = sympy.zeros(len(env.parameters), len(env.parameters))
     for value, weight in zip(values, weights, strict=True):
         total += weight * env.at(second_derivatives(value, env.parameters), name)

@@ -287,6 +287,9 @@ CASES = {
     "B4": (lambda: theory.catalog["LZB22/B4"], (1, 2, 2), False, 5),
     "B4, bottleneck": (lambda: theory.catalog["LZB22/B4"], (1, 2, 1, 2), True, 10),
     "B4-summed": (lambda: theory.catalog["LZB22/B4-summed"], (1, 2, 2), False, 60),
+    "A6, layers of any kind": (lambda: theory.catalog["LZB20/A6"], (1, 1, 2, 1), True, 72),
+    "A9-identity": (lambda: theory.catalog["LZB20/A9-identity"], (1, 2, 1), True, 40),
+    "B5-identity": (lambda: theory.catalog["LZB22/B5-identity"], (2, 1, 2), False, 50),
     "A7, depth 1, readout trained": (lambda: a7(1, True), (2, 3), True, 90),
     "A7, depth 2": (lambda: a7(2, False), (1, 2, 2), False, 140),
     "A7, depth 3": (lambda: a7(3, False), (1, 1, 2, 1), False, 200),
@@ -308,7 +311,7 @@ def test_every_equation_between_operators_holds_exactly(name):
     assert operators.isdisjoint(report.untried)
 
 
-@pytest.mark.parametrize("name", ["A4", "B4", "B4-summed"])
+@pytest.mark.parametrize("name", ["A4", "A9-identity", "B4", "B4-summed", "B5-identity"])
 def test_the_same_for_unknown_activations_and_symbols(name):
     theorem, widths, trained, least = CASES[name]
     report = check_steps(theorem(), general(widths, trained))
