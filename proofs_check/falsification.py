@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from random import Random
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from hypothesis import HealthCheck, Phase, find, settings
 from hypothesis import strategies as st
@@ -20,12 +20,14 @@ from hypothesis.errors import NoSuchExample
 from hypothesis.strategies import SearchStrategy
 
 import numerics
-from proofs_check import strategies
+from proofs_check import dropping, strategies
+from proofs_check.dropping import Drop, DropError, Dropped
 from proofs_check.strategies import Instance
-from proofs_check.verification.counterexamples import Counterexample, of_statement
+from proofs_check.verification.counterexamples import Counterexample, of_measured, of_statement
 from proofs_check.verification.judging import Check, judge
 from proofs_check.verification.statements import ON_BALL, Statement, network_of
 from proofs_check.verification.trials import Search, Trial
+from theory.activations import ActivationError
 from theory.networks import Network
 from theory.theorem import Theorem
 from theory.theorems import HypothesisError
@@ -50,6 +52,8 @@ class Falsification:
         tightest_at: where that was.
         instance: the simplest violation; None if there was none.
         counterexample: the same, measured again.
+        dropped: the hypothesis that was dropped; empty for none.
+        dial: how far the simplest violation is from it (see :mod:`proofs_check.dropping`).
         seconds: how long it took.
     """
 
@@ -64,6 +68,8 @@ class Falsification:
     instance: Instance | None = None
     counterexample: Counterexample | None = None
     seconds: float = 0.0
+    dropped: str = ""
+    dial: int | None = None
 
     @property
     def found(self) -> bool:
@@ -85,6 +91,7 @@ class Falsification:
 def falsify(
     claim: Statement | Factory,
     *,
+    drop: str | None = None,
     max_examples: int = 200,
     seed: int = 0,
     max_depth: int = 8,
@@ -99,6 +106,9 @@ def falsify(
         claim: a theorem or a :class:`~proofs_check.verification.statements.Conjecture`, whose
             widths are drawn where they are symbols; or a function from a network to one of them,
             such as ``theory.hessian_bound``, for which architectures are drawn as well.
+        drop: a hypothesis to do without, by its name in ``thm.assumptions`` (or *independent
+            parameters*): models are drawn that meet all the others, and the statement's bound is
+            held against them as it stands.
         max_examples: how many instances are drawn before shrinking.
         seed: of the search: the same seed, the same instances.
         max_depth: largest depth drawn, for a function.
@@ -112,9 +122,19 @@ def falsify(
 
     Raises:
         HypothesisError: the statement has no network.
+        DropError: the hypothesis cannot be dropped; the message lists those that can.
     """
-    state = _Hunt(claim, search or SEARCH, time_limit_s)
-    drawn = _instances(claim, max_depth, max_width) if instances is None else instances
+    scales = strategies.SCALES if drop is None else dropping.SCALES
+    drawn = _instances(claim, max_depth, max_width, scales) if instances is None else instances
+    if drop is None:
+        return _hunted(_Hunt(claim, search or SEARCH, time_limit_s), drawn, max_examples, seed)
+    hunt = _DroppingHunt(claim, search or SEARCH, time_limit_s, drop)
+    return _hunted(hunt, dropping.instances(drawn), max_examples, seed)
+
+
+def _hunted(
+    state: _Hunt, drawn: SearchStrategy[Any], max_examples: int, seed: int
+) -> Falsification:
     options = settings(
         max_examples=max_examples,
         deadline=None,
@@ -133,17 +153,17 @@ def falsify(
 
 
 def _instances(
-    claim: Statement | Factory, max_depth: int, max_width: int
+    claim: Statement | Factory, max_depth: int, max_width: int, scales: Sequence[float]
 ) -> SearchStrategy[Instance]:
     if not _is_statement(claim):
-        return strategies.instances(max_depth=max_depth, max_width=max_width)
+        return strategies.instances(max_depth=max_depth, max_width=max_width, scales=scales)
     net = network_of(claim)  # type: ignore[arg-type]
     nets = strategies.numeric(net, max_width=max_width)
     own = getattr(claim, "radius", None)
     radius = None
     if own is not None and getattr(own, "is_number", True):
         radius = st.just(float(own))
-    return strategies.instances(network=nets, radius=radius)
+    return strategies.instances(network=nets, radius=radius, scales=scales)
 
 
 def _is_statement(claim: Statement | Factory) -> bool:
@@ -164,9 +184,9 @@ class _Hunt:
         self.begin = time.perf_counter()
         self.end = math.inf if time_limit_s is None else self.begin + time_limit_s
         self.seen = Falsification()
-        self.last: Instance | None = None
+        self.last: Any = None
 
-    def violates(self, instance: Instance) -> bool:
+    def violates(self, instance: Any) -> bool:
         """Whether the statement is false on an instance, by more than rounding."""
         self.seen.examples += 1
         if time.perf_counter() > self.end:
@@ -180,33 +200,101 @@ class _Hunt:
         self.seen.undecided += check.outcome == "undecided"
         self.seen.violations += check.outcome == "violated"
         if check.outcome == "holds" and check.ratio < self.seen.tightest:
-            self.seen.tightest, self.seen.tightest_at = check.ratio, instance
+            self.seen.tightest, self.seen.tightest_at = check.ratio, self.plain(instance)
         if check.outcome == "violated":
             self.last = instance  # while shrinking, each one is simpler than the one before
         return check.outcome == "violated"
 
-    def hold(self, instance: Instance) -> tuple[Statement, Trial, Check] | None:
-        """Hold the statement against an instance; None where it does not cover it."""
+    def plain(self, instance: Any) -> Instance:
+        """The network, seed, inputs and radius of what was drawn."""
+        found: Instance = instance
+        return found
+
+    def statement(self, net: Network) -> Statement | None:
+        """The statement about a network; None where it does not cover it."""
         try:
             if _is_statement(self.claim):
-                statement: Statement = self.claim  # type: ignore[assignment]
-            else:
-                statement = self.claim(instance.net)  # type: ignore[operator]
+                return self.claim  # type: ignore[return-value]
+            return self.claim(net)  # type: ignore[operator]
         except HypothesisError:
             return None
+
+    def hold(self, instance: Any) -> tuple[Statement, Trial, Check] | None:
+        """Hold the statement against an instance; None where it does not cover it."""
+        statement = self.statement(instance.net)
+        if statement is None:
+            return None
         self.seen.statement = self.seen.statement or statement.name
-        ball = statement.radius is not None or statement.quantity in ON_BALL
+        ball = _on_ball(statement)
         model = numerics.instantiate(instance.net, seed=instance.seed)
         x, z = instance.inputs
         trial = Trial(model, x, z, instance.radius if ball else None, self.search)
         return statement, trial, judge(statement, trial)
 
-    def result(self, simplest: Instance | None = None) -> Falsification:
+    def confirmed(self, held: tuple[Statement, Trial, Check], instance: Any) -> Counterexample:
+        """The violation, measured again."""
+        return of_statement(*held)
+
+    def result(self, simplest: Any = None) -> Falsification:
         """What was found, the simplest violation measured again."""
         if simplest is not None:
             held = self.hold(simplest)
-            self.seen.instance = simplest
+            self.seen.instance = self.plain(simplest)
             if held is not None:
-                self.seen.counterexample = of_statement(*held)
+                self.seen.counterexample = self.confirmed(held, simplest)
         self.seen.seconds = time.perf_counter() - self.begin
         return self.seen
+
+
+def _on_ball(statement: Statement) -> bool:
+    return statement.radius is not None or statement.quantity in ON_BALL
+
+
+class _DroppingHunt(_Hunt):
+    """A search in which one hypothesis is dropped."""
+
+    def __init__(
+        self,
+        claim: Statement | Factory,
+        search: Search,
+        time_limit_s: float | None,
+        name: str,
+    ) -> None:
+        super().__init__(claim, search, time_limit_s)
+        self.name = name
+        self.seen.dropped = name
+        if _is_statement(claim):  # refuse before any work
+            self.drop_of(claim)  # type: ignore[arg-type]
+        else:
+            dropping.known(name)
+
+    def drop_of(self, statement: Statement) -> Drop:
+        return dropping.chosen(statement, self.name, _on_ball(statement))
+
+    def plain(self, instance: Any) -> Instance:
+        found: Instance = instance.instance
+        return found
+
+    def hold(self, instance: Dropped) -> tuple[Statement, Trial, Check] | None:
+        statement = self.statement(instance.instance.net)
+        if statement is None:
+            return None
+        radius = instance.instance.radius if _on_ball(statement) else None
+        try:
+            trial = self.drop_of(statement).trial(instance, radius, self.search)
+        except (DropError, ActivationError):  # it lacks the hypothesis; too sharp to be certified
+            return None
+        self.seen.statement = f"{statement.name} without {self.name}"
+        return statement, trial, judge(statement, trial)
+
+    def confirmed(self, held: tuple[Statement, Trial, Check], instance: Dropped) -> Counterexample:
+        statement, trial, check = held
+        self.seen.dial = instance.dial
+        again = replace(check, measured=dropping.measured_again(trial, check))
+        found = of_measured(statement, trial, again)
+        words = self.drop_of(statement).words.format(instance.dial)
+        return replace(
+            found,
+            statement=self.seen.statement,
+            method=f"{words}; measured again by differentiating the whole model",
+        )

@@ -28,12 +28,12 @@ def outer_values(outer: ActivationFunction, f: float) -> tuple[float, float, flo
     return float(value[0]), float(slope[0]), float(bend[0])
 
 
-def gradient_coordinates(model: Model, x: Array) -> Array:
+def gradient_coordinates(model: Model, x: Array, params: Params | None = None) -> Array:
     """The gradient of f in the coordinates of `numerics.lowrank`, shape ``(n,)``.
 
     ``U^l = c_l b^l``, ``p = 0``, ``u = alpha^L / sqrt(m_L)``.
     """
-    passes = trace(model, x)
+    passes = trace(model, x, params)
     coefs = coefficients(passes, model.net.activations)
     found = np.zeros(dimension(model.widths, model.trained_readout))
     start = np.concatenate([c * b for c, b in zip(coefs.scale, coefs.back, strict=True)])
@@ -44,18 +44,21 @@ def gradient_coordinates(model: Model, x: Array) -> Array:
     return found
 
 
-def composed_hessian(model: Model, x: Array, outer: ActivationFunction) -> Array:
+def composed_hessian(
+    model: Model, x: Array, outer: ActivationFunction, params: Params | None = None
+) -> Array:
     """The Hessian of ``phi(f)`` in the coordinates of `numerics.lowrank`, shape ``(n, n)``.
 
     The gradient lies in their space, so its non-zero eigenvalues are those of the Hessian.
     """
-    passes = trace(model, x)
+    params = model.params if params is None else params
+    passes = trace(model, x, params)
     coefs = coefficients(passes, model.net.activations)
     size = dimension(model.widths, model.trained_readout)
-    weights = tuple(np.asarray(w) for w in model.params["W"])
+    weights = tuple(np.asarray(w) for w in params["W"])
     inner = np.asarray(multiply(weights, coefs, np.eye(size), model.trained_readout))
     _, slope, bend = outer_values(outer, float(passes.f))
-    gradient = gradient_coordinates(model, x)
+    gradient = gradient_coordinates(model, x, params)
     return np.asarray(slope * inner + bend * np.outer(gradient, gradient))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import mpmath
@@ -103,7 +103,13 @@ def of_statement(statement: Statement, trial: Trial, check: Check) -> Counterexa
     they fit, and the bound comes from the evaluator of proof lines, which follows every rounding.
     """
     measured, bound, method = _again(statement, trial, check)
-    outcome, _ = compare(check.relation, measured, bound)
+    found = of_measured(statement, trial, replace(check, measured=measured, bound=bound))
+    return replace(found, method=method)
+
+
+def of_measured(statement: Statement, trial: Trial, check: Check) -> Counterexample:
+    """A violated statement with both sides as they were measured."""
+    outcome, _ = compare(check.relation, check.measured, check.bound)
     return Counterexample(
         statement.name,
         "",
@@ -115,9 +121,9 @@ def of_statement(statement: Statement, trial: Trial, check: Check) -> Counterexa
         trial.radius,
         check.place,
         check.relation,
-        measured,
-        bound,
-        method,
+        check.measured,
+        check.bound,
+        "measured once",
         outcome == "violated",
     )
 

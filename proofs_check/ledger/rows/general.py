@@ -73,12 +73,12 @@ def _measured(net: Network, definitions: tuple[Term, ...], scale: float = 1.0) -
 def _norms(model: Model, params: dict[str, Any], x: Array) -> dict[Term, float]:
     """Every norm of A6 for dense layers ``sigma(W alpha / sqrt n)``, exactly.
 
-    With ``T_k`` the component k of a second derivative and ``a = |alpha| / sqrt n``:
-    by the weights twice ``sigma''(z_k)`` acts on ``V_k . alpha / sqrt n`` alone, so the
-    (2,2,1)-norm is ``max|sigma''| a^2``; by the input twice it is ``|sum_k |sigma''(z_k)| W_k W_k^T|
-    / n``; by weights and input, ``sum_k |V_k . A_k b|`` with ``A_k = sigma'(z_k) I / sqrt n +
-    sigma''(z_k) alpha W_k^T / n`` is largest for V_k along ``A_k b``, where it is the root of
-    ``b^T (sum_k A_k^T A_k) b``.
+    With ``T_k`` the component k of a second derivative and ``a = |alpha| / sqrt n``: by the weights
+    twice ``sigma''(z_k)`` acts on ``V_k . alpha / sqrt n`` alone, so the (2,2,1)-norm is
+    ``max|sigma''| a^2``; by the input twice it is the norm of
+    ``sum_k |sigma''(z_k)| W_k W_k^T / n``; by weights and input, ``sum_k |V_k . A_k b|`` with
+    ``A_k = sigma'(z_k) I / sqrt n + sigma''(z_k) alpha W_k^T / n`` is largest for V_k along
+    ``A_k b``, where it is the root of ``b^T (sum_k A_k^T A_k) b``.
     """
     passes = trace(model, x, params)
     found: dict[Term, float] = {}

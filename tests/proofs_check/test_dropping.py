@@ -1,0 +1,128 @@
+"""Hypotheses dropped: a counterexample is found, shrunk and confirmed by other means."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import numerics
+import proofs_check
+import theory
+from proofs_check import dropping
+from proofs_check.dropping import DROPS, DropError, Dropped
+from proofs_check.ledger.dense import spectral
+from proofs_check.strategies import Instance
+from proofs_check.verification.judging import judge
+from proofs_check.verification.trials import Search
+
+NET = theory.reference_network(2, inputs=2)
+STATEMENTS = {
+    "centre": theory.hessian_bound(NET),
+    "ball": theory.hessian_bound(NET, radius="R"),
+    "gap": theory.linearization_bound(NET),
+    "change": theory.kernel_change_bound(NET),
+}
+
+
+def search(statement, drop: str, **options):
+    return proofs_check.falsify(
+        statement, drop=drop, max_examples=150, max_width=3, time_limit_s=60, **options
+    )
+
+
+@pytest.mark.parametrize(
+    ("which", "drop"),
+    [
+        ("centre", "linear output"),
+        pytest.param("gap", "linear output", marks=pytest.mark.slow),
+        pytest.param("change", "linear output", marks=pytest.mark.slow),
+        pytest.param("centre", "bounded_lambda", marks=pytest.mark.slow),
+        pytest.param("centre", "bounded_beta", marks=pytest.mark.slow),
+        pytest.param("gap", "smooth", marks=pytest.mark.slow),
+        ("centre", "independent parameters"),
+        pytest.param("ball", "ball", marks=pytest.mark.slow),
+    ],
+)
+def test_without_a_hypothesis_a_counterexample_is_found_and_confirmed(which, drop) -> None:
+    found = search(STATEMENTS[which], drop)
+    assert found.found, str(found)
+    assert found.dropped == drop
+    assert f"without {drop}" in str(found)
+    counterexample = found.counterexample
+    assert counterexample is not None
+    assert counterexample.measured.lower > counterexample.bound.upper
+    assert "differentiating the whole model" in counterexample.method
+
+
+def test_the_whole_statement_has_none_where_the_dial_is_at_rest() -> None:
+    """At dial 1 these models meet the hypothesis, and the statement holds."""
+    point = Instance(NET.substitute({"m": 3}), 4, (1.0, -0.5), (0.5, 1.0), 0.5)
+    for name in ("bounded_lambda", "bounded_beta", "ball"):
+        for statement in STATEMENTS.values():
+            if name not in dropping.droppable(statement, ball=statement.radius is not None):
+                continue
+            drop = dropping.chosen(statement, name, ball=True)
+            radius = None if statement.radius is None else point.radius
+            trial = drop.trial(Dropped(point, 1), radius, Search(starts=0))
+            assert judge(statement, trial).outcome == "holds"
+
+
+@pytest.mark.parametrize("name", [d.name for d in DROPS])
+def test_what_is_measured_agrees_with_differentiating_the_whole_model(name) -> None:
+    point = Instance(NET.substitute({"m": 3}), 4, (1.0, -0.5), (0.5, 1.0), 0.5)
+    for statement in STATEMENTS.values():
+        if name not in dropping.droppable(statement, ball=statement.radius is not None):
+            continue
+        drop = dropping.chosen(statement, name, ball=True)
+        trial = drop.trial(Dropped(point, 3), point.radius, Search(starts=0))
+        check = judge(statement, trial)
+        again = dropping.measured_again(trial, check)
+        assert again.value == pytest.approx(check.measured.value, rel=1e-8, abs=1e-12)
+
+
+def test_tied_weights_are_a_network_of_their_own() -> None:
+    """All neurons with one weight vector w: f = (sum v_i / sqrt m) sigma(w . x / sqrt d)."""
+    net = theory.reference_network(1, inputs=2)
+    point = Instance(net.substitute({"m": 4}), 1, (1.0, -0.5), (1.0, -0.5), 0.0)
+    statement = theory.hessian_bound(net)
+    drop = dropping.chosen(statement, "independent parameters", ball=False)
+    trial = drop.trial(Dropped(point, 1), None, Search())
+    w, x = np.asarray(trial.model.params["W"][0])[0], trial.x
+    t = np.tanh(w @ x / np.sqrt(2))
+    bend = -2 * t * (1 - t**2) * float(np.sum(np.asarray(trial.model.readout))) / 2
+    by_hand = spectral(bend * np.outer(x, x) / 2)
+    assert judge(statement, trial).measured.value == pytest.approx(by_hand, rel=1e-10)
+
+
+def test_unknown_names_are_refused_with_those_that_can_be_dropped() -> None:
+    with pytest.raises(DropError, match=r"'dense' cannot be dropped; what can: linear output"):
+        search(STATEMENTS["centre"], "dense")
+    with pytest.raises(DropError, match=r"what can: .*ball"):
+        search(theory.hessian_bound, "wide layers")
+    with pytest.raises(DropError, match="its assumptions: parameters, input"):
+        search(STATEMENTS["centre"], "ball")
+    assert "ball" in dropping.droppable(STATEMENTS["ball"], ball=True)
+
+
+@pytest.mark.slow
+def test_a_factory_is_searched_where_it_has_the_hypothesis() -> None:
+    found = proofs_check.falsify(
+        theory.hessian_bound,
+        drop="linear output",
+        max_examples=10,
+        max_depth=1,
+        max_width=2,
+        time_limit_s=40,
+        seed=1,
+    )
+    assert found.judged > 0
+    assert found.statement == "LZB20/A7 without linear output"
+
+
+def test_a_mutilated_trial_is_no_trial_of_the_theorem() -> None:
+    """The claimed constants are those of sigma, not of what the network computes with."""
+    point = Instance(NET.substitute({"m": 3}), 4, (1.0, -0.5), (0.5, 1.0), 0.5)
+    drop = dropping.chosen(STATEMENTS["centre"], "bounded_beta", ball=False)
+    trial = drop.trial(Dropped(point, 8), None, Search())
+    assert trial.statistics["x"]["beta", 1] == pytest.approx(4 / 3**1.5)
+    assert numerics.measure(trial.model, trial.x)["beta", 1] == pytest.approx(8 * 4 / 3**1.5)
