@@ -1,0 +1,205 @@
+"""B5: every neuron of every layer, measured; for depths 1 to 8 and many small networks."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import numerics
+import proofs_check
+import theory
+from proofs_check.measuring.environment import Environment
+from proofs_check.measuring.evaluate import Comparison, evaluate
+from proofs_check.neurons import below, measure_neuron
+from theory.lemmas import vector_variable
+from theory.lemmas.networks import TARGET
+from theory.proofs import linearize
+from theory.terms import add, eq, le, make, mul, rat, substitute
+from theory.vocabulary import layer
+
+B5, IDENTITY = (theory.catalog[f"LZB22/{n}"] for n in ("B5", "B5-identity"))
+ACTIVATIONS = ("tanh", "sigmoid", "softplus", "erf", "sin")
+
+
+def network(widths, names, *, trainable=False):
+    parts = [theory.Input(widths[0])]
+    for m, name in zip(widths[1:], names, strict=True):
+        parts += [theory.Dense(m), theory.Activation(name)]
+    return theory.Network(*parts, theory.Readout(trainable=trainable))
+
+
+def world(model, x, n, covector):
+    """The environment of a network for a neuron of layer n + 1."""
+    variable = substitute(vector_variable("c", layer(make("index", "n", 1))), {TARGET: n})
+    return Environment(
+        model,
+        points={"theta": model.params},
+        inputs={"x": x},
+        indices={"n": n, "l": max(n, 1)},
+        variables={variable: covector},
+    )
+
+
+def deep(depth, seed=0):
+    widths = (3, *[2 + (k * 7) % 3 for k in range(depth)])
+    names = [ACTIVATIONS[k % len(ACTIVATIONS)] for k in range(depth)]
+    model = numerics.instantiate(network(widths, names, trainable=seed % 2 == 1), seed=seed)
+    return model, np.random.default_rng(seed).standard_normal(3)
+
+
+def dense_hessian(model, x, which, k):
+    """Of z_k^l by the weights of layers 1..l, by automatic differentiation."""
+    weights = [np.asarray(w) for w in model.params["W"][:which]]
+    sizes = np.cumsum([0, *[w.size for w in weights]])
+
+    def neuron(theta):
+        alpha = jnp.asarray(x)
+        for i, w in enumerate(weights):
+            matrix = theta[sizes[i] : sizes[i + 1]].reshape(w.shape)
+            z = matrix @ alpha / np.sqrt(w.shape[1])
+            alpha = numerics.jax_function(model.net.activations[i])(z)
+        return z[k]
+
+    theta = jnp.concatenate([jnp.asarray(w).ravel() for w in weights])
+    return np.asarray(jax.jit(jax.hessian(neuron))(theta))
+
+
+@pytest.mark.parametrize("depth", range(2, 9))
+def test_every_neuron_of_deep_networks(depth):
+    model, x = deep(depth)
+    for which in range(2, depth + 1):
+        for k in range(model.widths[which]):
+            report = measure_neuron(model, which, k, x)
+            assert report.hessian.upper <= report.bound * (1 + 1e-12)
+
+
+def test_the_first_layer_is_linear_in_its_weights():
+    model, x = deep(1)
+    env = world(model, x, 0, np.eye(model.widths[1])[0])
+    found = evaluate(B5.statement, env)
+    assert found.left == found.right == 0.0
+    with pytest.raises(ValueError, match="no neuron 0 of layer 1"):
+        below(model, 1, 0)
+    with pytest.raises(ValueError, match="layers 2 to 1"):
+        below(model, 2, 0)
+
+
+@pytest.mark.parametrize("which", [2, 3])
+def test_the_measured_norm_is_that_of_the_dense_hessian(which):
+    model, x = deep(3)
+    dense = np.linalg.norm(dense_hessian(model, x, which, 1), 2)
+    found = measure_neuron(model, which, 1, x).hessian
+    assert found.value == pytest.approx(dense, rel=1e-9)
+
+
+@pytest.mark.parametrize("n", [1, 2])
+def test_bound_and_identity_by_two_roads(n):
+    """The statement evaluated term by term with JAX is the bound evaluated from statistics."""
+    model, x = deep(3)
+    for k in range(model.widths[n + 1]):
+        env = world(model, x, n, np.eye(model.widths[n + 1])[k])
+        found, report = evaluate(B5.statement, env), measure_neuron(model, n + 1, k, x)
+        assert found
+        assert found.right == pytest.approx(report.bound, rel=1e-10)
+        assert found.left == pytest.approx(report.hessian.value, rel=1e-8)
+        assert evaluate(IDENTITY.statement, env)
+
+
+def test_every_line_of_the_proof_holds_on_a_network():
+    model, x = deep(3)
+    env = world(model, x, 2, np.random.default_rng(0).standard_normal(model.widths[3]))
+    tried = 0
+    for step in linearize(B5.judgement):
+        points = {v.args[0] for v in step.conclusion.free if v.head in ("point", "input")}
+        loose = {v for v in step.conclusion.free if v.head == "var"} - {_covector()}
+        if loose or not points <= {"theta", "x"} or step.rule == "hypothesis":
+            continue
+        if not all(evaluate(h, env) for h in step.hypotheses):
+            continue
+        found = evaluate(step.conclusion, env)
+        assert found, step
+        tried += isinstance(found, Comparison)
+    assert tried > 5
+
+
+def _covector():
+    return vector_variable("c", layer(make("index", "n", 1)))
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    widths=st.lists(st.integers(1, 4), min_size=3, max_size=5),
+    names=st.lists(st.sampled_from(ACTIVATIONS), min_size=4, max_size=4),
+    seed=st.integers(0, 1000),
+    size=st.sampled_from([0.0, 1e-6, 1.0, 1e3]),
+)
+def test_the_bound_holds_for_random_networks(widths, names, seed, size):
+    model = numerics.instantiate(network(widths, names[: len(widths) - 1]), seed=seed)
+    x = size * np.random.default_rng(seed).standard_normal(widths[0])
+    which = len(widths) - 1
+    report = measure_neuron(model, which, 0, x)
+    slack = 1e-9 * report.bound + 1e-300
+    assert report.hessian.lower <= report.bound + slack
+
+
+def test_the_bound_means_something():
+    """Within five times the truth in layer 2, within ten in layer 3, at width 256."""
+    net = theory.reference_network(3, inputs=8)
+    model = numerics.instantiate(net, {"m": 256}, seed=0)
+    x = np.random.default_rng(0).standard_normal(8)
+    for which, factor in ((2, 5), (3, 15)):
+        report = measure_neuron(model, which, 0, x)
+        assert report.hessian.value <= report.bound <= factor * report.hessian.value
+
+
+def test_permuting_the_neurons_below_changes_nothing():
+    model, x = deep(3)
+    first, second, third = map(np.asarray, model.params["W"])
+    order = np.random.default_rng(0).permutation(len(first))
+    turned = (jnp.asarray(first[order]), jnp.asarray(second[:, order]), jnp.asarray(third))
+    other = type(model)(
+        model.net, {**model.params, "W": turned}, model.readout, model.seed, model.dtype
+    )
+    a, b = (measure_neuron(m, 3, 0, x) for m in (model, other))
+    assert a.bound == pytest.approx(b.bound, rel=1e-12)
+    assert a.hessian.value == pytest.approx(b.hessian.value, rel=1e-10)
+
+
+FALSE = {
+    "without the weights of its own layer": lambda a, b: le(a, b.args[0]),
+    "without the layers below": lambda a, b: le(a, b.args[1]),
+    "the other way round": lambda a, b: le(b, a),
+    "a tenth of the curvature": lambda a, b: le(a, add(mul(rat(1, 10), b.args[0]), b.args[1])),
+}
+
+
+@pytest.mark.parametrize("how", FALSE)
+def test_a_false_neighbour_is_refuted(how):
+    statement = FALSE[how](*B5.statement.args)
+    found = []
+    model = numerics.instantiate(network((3, 2, 2), ["sin", "sin"]), seed=0)
+    for scale in (0.01, 1.0, 100.0):
+        env = world(model, scale * np.array([0.5, -1.0, 2.0]), 1, np.eye(2)[0])
+        found.append(bool(evaluate(statement, env)))
+    assert not all(found)
+
+
+def test_the_identity_needs_both_cross_terms():
+    left, right = IDENTITY.statement.args
+    scale, (cross, _) = right.args[1].args[0], right.args[1].args[1].args
+    model, x = deep(2)
+    env = world(model, x, 1, np.eye(model.widths[2])[0])
+    assert evaluate(eq(left, right), env)
+    one_sided = make("plus", right.args[0], make("scale", scale, cross))
+    assert not evaluate(eq(left, one_sided), env)
+
+
+def test_the_proof_is_accepted_for_every_depth_at_once():
+    for thm in (B5, IDENTITY):
+        report = proofs_check.check(thm)
+        assert report.ok, report
+        assert TARGET in thm.statement.free
