@@ -245,6 +245,74 @@ def linear(seed: int, way: str) -> tuple[Place, float]:
 _LINEAR = _network(4, (4, "identity"), trained=False, init="sign")
 
 
+ETAS = (0.0, 0.03, 0.3)
+TRAINED = (0, 1, 2)
+
+
+@dataclass(frozen=True, eq=False)
+class Spot:
+    """A small network with a training set, before and after one gradient step.
+
+    Attributes:
+        model: the network.
+        x: the inputs, shape (n, m_0).
+        y: the labels, shape (n,).
+        before: the parameters.
+        after: they less step times the gradient of the square loss.
+        between: points on the segment, both ends included.
+        words: how it was chosen.
+    """
+
+    model: Model
+    x: Array
+    y: Vector
+    before: Params
+    after: Params
+    between: tuple[Params, ...]
+    words: str
+
+
+@lru_cache(maxsize=256)
+def training(which: int, seed: int, count: int, step: float) -> Spot:
+    """A linear model or a small network with a training set, and one gradient step.
+
+    Args:
+        which: of ``_LEARNERS``.
+        seed: of parameters, inputs and labels.
+        count: number of samples.
+        step: the step size.
+    """
+    from proofs_check.measuring.environment import Environment
+    from proofs_check.measuring.evaluate import evaluate
+    from proofs_check.measuring.operators import Operator
+    from theory.terms import make, minus
+    from theory.vocabulary import loss_gradient, parameters
+
+    model = numerics.instantiate(_LEARNERS[which], seed=seed)
+    random = np.random.default_rng((seed, which, count))
+    x = random.standard_normal((count, model.widths[0]))
+    y = random.standard_normal(count) * random.choice([0.0, 1.0, 3.0])
+    point = make("point", "p")
+    env = Environment(model, {"p": model.params}, {"X": x}, {"step_size": step}, labels={"X": y})
+    moved = minus(parameters(point), make("scale", make("sym", "step_size"), loss_gradient(point)))
+    found = evaluate(moved, env)
+    if not isinstance(found, Operator):
+        msg = f"the parameters after a step are a vector, not {found!r}"
+        raise TypeError(msg)
+    theta, there = derivatives.flatten(model.params), found.form()[:, 0]
+    between = [_params((1 - t) * theta + t * there, model) for t in np.linspace(0, 1, BETWEEN)]
+    between[-1] = _params(there, model)
+    words = f"{model.net!r}, {count} samples, step {step}, seed {seed}"
+    return Spot(model, x, y, model.params, between[-1], tuple(between), words)
+
+
+_LEARNERS = (
+    _network(3, (4, "identity"), trained=False),
+    _network(2, (3, "tanh"), trained=True),
+    _network(2, (3, "softplus"), (2, "sin"), trained=False),
+)
+
+
 def places(seeds: range) -> Iterator[Place]:
     """All networks at all seeds."""
     for which in range(len(NETWORKS)):

@@ -25,8 +25,9 @@ from theory.lemmas import INDEX, INPUT_X, KAPPA, POINT_P, A, Schema, V, schema
 from theory.lemmas.assemblies import COUNT, MEMBERS
 from theory.lemmas.networks import TARGET
 from theory.lemmas.scalars import FUNCTION
+from theory.lemmas.training import ETA as ETA_VARIABLE
 from theory.terms import Arg, Term, dot, plus, substitute, subterms
-from theory.vocabulary import READOUT, activation, output, preactivation, weights
+from theory.vocabulary import READOUT, SAMPLES, activation, output, preactivation, weights
 
 Parameters = tuple[int | str, ...]
 Family = Callable[..., Schema]
@@ -211,6 +212,7 @@ def _equate(formula: Term, values: dict[Term, Any], env: Environment) -> None:
 # -- lemmas about networks ------------------------------------------------------------------------
 
 Choices = Callable[[Architecture], Iterable[Parameters]]
+SMALLEST = (0, 1, 2, 4)  # networks for functions that are no layer, which take long to compile
 COMPOSED = ((3, 0),)  # network and seed where functions that are no layer are differentiated too
 
 
@@ -244,15 +246,17 @@ def _of_single_block(arch: Architecture) -> list[Parameters]:
     return [(1, "fixed")] if len(_blocks(arch)) == 1 else []
 
 
-def networks(choices: Choices = _plain, trials: int = 1) -> Plan:
+def networks(
+    choices: Choices = _plain, trials: int = 1, which: Iterable[int] = range(len(NETWORKS))
+) -> Plan:
     """A plan that reads a schema on small networks, at every layer."""
 
     def plan(family: Family, seeds: Iterable[int]) -> Iterator[Instance]:
-        for which, seed in product(range(len(NETWORKS)), seeds):
-            place = adversaries.place(which, seed)
+        for number, seed in product(which, seeds):
+            place = adversaries.place(number, seed)
             env = environment(place)
             for parameters in choices(env.arch):
-                for layer, instance in _on_layers(family(*parameters), place, (which, seed)):
+                for layer, instance in _on_layers(family(*parameters), place, (number, seed)):
                     for trial in range(trials):
                         random = _random(seed, parameters, trial)
                         words, filled_env = filled(instance, env, random, trial + 2 * seed)
@@ -298,6 +302,43 @@ def together(*plans: Plan) -> Plan:
             yield from each(family, chosen)
 
     return plan
+
+
+def training(*choices: Parameters) -> Plan:
+    """A plan that reads a schema about a training set, at two points a gradient step apart."""
+
+    def plan(family: Family, seeds: Iterable[int]) -> Iterator[Instance]:
+        cases = product(choices, seeds, adversaries.TRAINED, adversaries.ETAS)
+        for parameters, seed, which, step in cases:
+            count = int(parameters[0]) if parameters else 1 + seed % 3
+            spot = adversaries.training(which, seed, count, step)
+            instance = _at_samples(family(*parameters))
+            env = Environment(
+                spot.model,
+                {"p": spot.after, "q": spot.before, "c": spot.before}
+                if not _steps(instance)
+                else {"p": spot.before, "q": spot.after, "c": spot.before},
+                {"X": spot.x},
+                ball_points=spot.between,
+                labels={"X": spot.y},
+            )
+            random = _random(seed, parameters, which)
+            _, found = filled(instance, env, random, seed)
+            values = {**found.variables, ETA_VARIABLE: step}
+            yield parameters, spot.words, instance, env.binding(values)
+
+    return plan
+
+
+def _steps(instance: Schema) -> bool:
+    return any(p.head == "eq" for p in instance.premises)
+
+
+def _at_samples(pattern: Schema) -> Schema:
+    """The schema for the training set X, the only one whose space has a dimension."""
+    mapping = {INPUT_X: SAMPLES}
+    premises = tuple(substitute(p, mapping) for p in pattern.premises)
+    return Schema(premises, substitute(pattern.conclusion, mapping))
 
 
 AMOUNTS = (0.0, 0.5, 1.0, 2.0, 3.0)
@@ -428,6 +469,17 @@ PLANS: Mapping[str, Plan] = {
     "cancel": amounts(()),
     "parallelogram": matrices(()),
     "definite": small,
+    "cancel_factor": amounts(()),
+    "geometric_mean": amounts(()),
+    "descent": training(()),
+    "samples_mean_value": training(()),
+    "sample_hessians": training((1,), (2,), (3,)),
+    "one_at_most_two": matrices(()),
+    "least_gram": matrices(()),
+    "least_at_most": matrices(()),
+    "least_product": matrices((2,), (3,)),
+    "jacobian_multiple": networks(which=SMALLEST),
+    "hessian_multiple": networks(which=SMALLEST),
     "general_jacobian": networks(),
     "general_hessian": networks(),
     "general_signal": networks(),

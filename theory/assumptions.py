@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 
+from theory.conditions import condition, is_step
 from theory.terms import Term
 from theory.vocabulary import OUTER
 
@@ -32,6 +33,7 @@ _FACTS: dict[str, tuple[str, str]] = {
         "layer l is alpha^l = phi_l(w^l, alpha^{l-1}), phi_l twice continuously differentiable",
         r"$\alpha^l=\varphi_l(w^l,\alpha^{l-1})$ with $\varphi_l\in C^2$",
     ),
+    "samples": ("", ""),
     "smooth": ("sigma_l is twice continuously differentiable", r"$\sigma_l\in C^2(\mathbb R)$"),
     "bounded": ("", ""),
     "readout": ("", ""),
@@ -131,7 +133,7 @@ def _rank(formula: Term) -> tuple[int, str, tuple[int, ...]]:
 
 def _key(formula: Term) -> tuple[str, ...]:
     if formula.head != "fact":
-        return (formula.head, str(formula))
+        return ("step",) if is_step(formula) else (formula.head, str(formula))
     if formula.args[0] == "bounded":
         return ("bounded", str(formula.args[2]))
     return (formula.args[0],)
@@ -167,6 +169,8 @@ def _describe(key: tuple[str, ...], formulas: tuple[Term, ...]) -> Assumption:
         return _readout(first, formulas)
     if name == "parameters":
         return _parameters(first, formulas)
+    if name == "samples":
+        return _samples(first, formulas)
     if name in _FACTS:
         return Assumption(name, *_FACTS[name], formulas)
     return _other(first, formulas)
@@ -239,6 +243,13 @@ def _readout(first: Term, formulas: tuple[Term, ...]) -> Assumption:
     return Assumption("linear output", text, latex, formulas)
 
 
+def _samples(first: Term, formulas: tuple[Term, ...]) -> Assumption:
+    count = first.args[1]
+    text = f"the training set has {count} input{'s' if count > 1 else ''}"
+    ends = "X_1" if count == 1 else rf"X_1,\dots,X_{{{count}}}"
+    return Assumption("samples", text, f"{text}, ${ends}$", formulas)
+
+
 def _parameters(first: Term, formulas: tuple[Term, ...]) -> Assumption:
     depth, trained = first.args[1], first.args[2] == "trained"
     tail_text = " and the readout v" if trained else ""
@@ -274,6 +285,11 @@ def _other(formula: Term, formulas: tuple[Term, ...]) -> Assumption:
     from theory.writing.latex import tex
     from theory.writing.plain import plain
 
+    known = condition(formula)
+    if known is not None:
+        shown = r",\quad ".join(map(tex, formulas))
+        words = "; ".join(map(plain, formulas))
+        return Assumption(known[0], f"{known[1]}: {words}", f"${shown}$", formulas)
     if formula.head == "le" and "theta" in str(formula.args[0]):
         return Assumption(
             "ball",

@@ -85,7 +85,7 @@ def _pow(head: str, args: tuple[Arg, ...]) -> tuple[str, None]:
 LARGEST_EXPONENT = 64
 
 
-NORMS = ("2", "inf", "1", "221")
+NORMS = ("2", "inf", "1", "221", "min")  # min: the least singular value, no norm
 
 
 def _norm(head: str, args: tuple[Arg, ...]) -> tuple[str, None]:
@@ -194,7 +194,7 @@ def _jac(head: str, args: tuple[Arg, ...]) -> tuple[str, tuple[Term, Term]]:
     return "op", (args[0].rows, PARAMS)
 
 
-DIFFERENTIABLE = frozenset({"theta", "W", "v", "alpha", "z", "f", "submodel"})
+DIFFERENTIABLE = frozenset({"theta", "W", "v", "alpha", "z", "f", "F", "submodel"})
 _SMOOTH_HEADS = frozenset(
     {
         "id",

@@ -123,7 +123,10 @@ def transpose(operator: Term) -> Term:
 
 
 def norm(operator: Term, kind: str = "2") -> Term:
-    """A norm: ``2`` spectral (Euclidean for a vector), ``inf``, ``1``, or ``221`` of a tensor."""
+    """A norm: ``2`` spectral (Euclidean for a vector), ``inf``, ``1``, or ``221`` of a tensor.
+
+    ``min`` is no norm but the least singular value, inf |A v| over unit vectors v.
+    """
     return make("norm", kind, operator)
 
 

@@ -7,6 +7,7 @@ printed and how it is normalised.  Proofs, LaTeX and measurement all read it her
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 
 from theory.terms import (
     PARAMS,
@@ -132,6 +133,27 @@ QUANTITIES: dict[str, Quantity] = {
                 ("aa", r"\alpha\alpha", "second derivative", "its input", "a three-tensor"),
             )
         ),
+        Quantity("F", "F", "outputs on the training set", "one entry for each sample", "signed"),
+        Quantity("y", "y", "labels of the training set", "one entry for each sample", "signed"),
+        Quantity("loss", r"\mathcal L", "square loss, |F - y|^2/2", "scalar"),
+        Quantity("residual", r"\lVert F-y\rVert", "norm of the residual", "Euclidean norm"),
+        Quantity("distance", r"\lVert\theta-\theta_0\rVert", "distance moved", "Euclidean norm"),
+        Quantity("step_size", r"\eta", "step size of gradient descent", "a number"),
+        Quantity(
+            "mu", r"\mu", "lower bound on the least eigenvalue of K over the ball", "a number"
+        ),
+        Quantity("mu_inverse", r"\mu^{{-1}}", "the inverse of mu", "a number"),
+        Quantity("rate", r"\kappa", "contraction of the loss in one step, 1 - eta mu", "a number"),
+        Quantity(
+            "slope_sup", r"\Gamma", "bound on the Jacobian of F over the ball", "spectral norm"
+        ),
+        Quantity(
+            "bend_sup",
+            "B",
+            "bound on the Hessians of the outputs, weighted with the residuals, over the ball",
+            "spectral norm",
+        ),
+        Quantity("smoothness", r"\beta", "bound on the Hessian of the loss", "spectral norm"),
         Quantity(
             "lipschitz",
             r"\lambda",
@@ -257,6 +279,7 @@ POINT = make("point", "theta")
 INPUT = make("input", "x")
 OTHER = make("input", "z")
 RADIUS = make("sym", "R")
+SAMPLES = make("input", "X")  # the inputs of a training set
 OUTER = make("index", "phi", 0)  # the layer of the output non-linearity phi
 STATISTICS = ("s", "a", "g", "q", "r", "h", "c")  # layer statistics measured at the centre
 READOUT = "v"  # the name of the readout among the blocks of parameters
@@ -397,6 +420,48 @@ def part_gradient(index: Arg, point: Term, at: Term) -> Term:
 def transfer(above: Arg, below: Arg, point: Term, at: Term) -> Term:
     """B^{n,k}, the derivative of z^n by alpha^k, for k < n."""
     return make("op", "B", layer(above), layer(below), above, below, point, at)
+
+
+# -- training -------------------------------------------------------------------------------------
+
+SAMPLE_SPACE = make("space", "samples")
+
+
+def outputs(point: Term, at: Term = SAMPLES) -> Term:
+    """F, the outputs on a training set, one entry for each sample."""
+    return make("op", "F", SAMPLE_SPACE, SCALAR, point, at)
+
+
+def residual(point: Term, at: Term = SAMPLES) -> Term:
+    """F - y, the outputs less the labels."""
+    labels = make("op", "y", SAMPLE_SPACE, SCALAR, at)
+    return make("plus", outputs(point, at), make("neg", labels))
+
+
+def loss(point: Term, at: Term = SAMPLES) -> Term:
+    """The square loss ``|F - y|^2 / 2``."""
+    return mul(make("rat", Fraction(1, 2)), squared(norm(residual(point, at))))
+
+
+def outputs_jacobian(point: Term, at: Term = SAMPLES) -> Term:
+    """J, the Jacobian of the outputs by the parameters."""
+    return make("jac", outputs(point, at), point)
+
+
+def loss_gradient(point: Term, at: Term = SAMPLES) -> Term:
+    """``J' (F - y)``, the gradient of the square loss."""
+    return dot(make("T", outputs_jacobian(point, at)), residual(point, at))
+
+
+def loss_bend(point: Term, at: Term = SAMPLES) -> Term:
+    """``sum_i (F - y)_i H_i``, what the Hessians of the outputs add to that of the loss."""
+    return make("hess", residual(point, at), outputs(point, at), point)
+
+
+def kernel_matrix(point: Term, at: Term = SAMPLES) -> Term:
+    """``K = J J'``, the tangent kernel on the training set."""
+    row = outputs_jacobian(point, at)
+    return dot(row, make("T", row))
 
 
 # -- scalars --------------------------------------------------------------------------------------

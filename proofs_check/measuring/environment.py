@@ -21,7 +21,7 @@ from proofs_check.measuring.operators import Operator
 from proofs_check.measuring.rounding import Jet, Measured, constant, coordinate
 from theory.activations import ActivationFunction
 from theory.terms import Term
-from theory.vocabulary import OUTER
+from theory.vocabulary import OUTER, SAMPLE_SPACE, SAMPLES
 
 
 class EvaluationError(ValueError):
@@ -66,7 +66,8 @@ class Environment:
     Attributes:
         model: the network; None where the terms speak of none.
         points: parameters by the name of a point; by default ``theta0`` is the model's own.
-        inputs: inputs by name, each of shape (m_0,).
+        inputs: inputs by name, each of shape (m_0,); one of shape (n, m_0), such as X, is a
+            training set, whose rows are inputs too, called X1, ..., Xn.
         reals: values of symbols that no definition gives, such as R, by name or by term.
         indices: values of free layer indices, by name.
         variables: values of schematic variables: an array for an operator (shape (n,) or (n, 1) for
@@ -76,6 +77,7 @@ class Environment:
         outer: the non-linear function of the output, where terms speak of one.
         ball_points: parameters at which statements about a ball are tried, besides ``points``.
         seed: of all random choices.
+        labels: the labels of training sets, by name, each of shape (n,).
     """
 
     model: Model | None = None
@@ -88,6 +90,7 @@ class Environment:
     outer: ActivationFunction | None = None
     ball_points: Sequence[Params] = ()
     seed: int = 0
+    labels: Mapping[str, ArrayLike] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Read the definitions and name all points."""
@@ -107,6 +110,12 @@ class Environment:
             if self.outer is not None:  # phi is the activation of the layer after the last
                 self.indices = {**self.indices, OUTER.args[0]: self._arch.depth + 1}
         self.named = named
+        rows: dict[str, ArrayLike] = {}
+        for name, value in self.inputs.items():
+            array = np.asarray(value)
+            if array.ndim == 2:
+                rows |= {f"{name}{i}": row for i, row in enumerate(array, start=1)}
+        self.inputs = {**self.inputs, **rows}
         self._thetas = {name: derivatives.flatten(params) for name, params in named.items()}
 
     def binding(self, variables: Mapping[Term, Any]) -> Environment:
@@ -207,6 +216,33 @@ class Environment:
             raise EvaluationError(msg)
         return x
 
+    def samples(self, at: str) -> list[str]:
+        """The names of the inputs of a training set.
+
+        Raises:
+            EvaluationError: there is no training set of that name.
+        """
+        shape = np.shape(self.inputs.get(at, ()))
+        if len(shape) != 2:
+            msg = f"the training set {at!r} has no inputs; give inputs={{{at!r}: array of (n, d)}}"
+            raise EvaluationError(msg)
+        return [f"{at}{i}" for i in range(1, shape[0] + 1)]
+
+    def label(self, at: str) -> Vector:
+        """The labels of a training set, shape (n,)."""
+        if at not in self.labels:
+            msg = f"the training set {at!r} has no labels; give labels={{{at!r}: y}}"
+            raise EvaluationError(msg)
+        return np.asarray(self.labels[at], dtype=np.float64)
+
+    def outputs_jet(self, point: str, at: str) -> Jet:
+        """Sizes and rounding errors of the outputs on a training set."""
+        jets = [self.state(point, name).jets["f", 0] for name in self.samples(at)]
+        value, first, second = jets[0].value, jets[0].first, jets[0].second
+        for jet in jets[1:]:
+            value, first, second = value + jet.value, first + jet.first, second + jet.second
+        return Jet(value, first, second, len(jets))
+
     def state(self, point: str, at: str) -> State:
         """The network at a point and an input, evaluated once."""
         key = (point, at)
@@ -274,6 +310,8 @@ class Environment:
                 return self.dimension(space.args[0]) * self.dimension(space.args[1])
             case "layer" if type(space.args[0]) is int and space.args[0] <= self.arch.depth:
                 return self.arch.widths[space.args[0]]
+        if space is SAMPLE_SPACE:
+            return len(self.samples(SAMPLES.args[0]))
         if space in self.variables:
             return int(self.variables[space])
         msg = f"the space {space} has no dimension here; give variables={{space: dimension}}"

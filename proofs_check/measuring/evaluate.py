@@ -253,6 +253,8 @@ def fact(term: Term, env: Environment) -> bool:
             return depth == arch.depth and readout == kind
         case "readout", [str(readout), int(layer)]:
             return layer == arch.depth and readout == kind
+        case "samples", [int(count)]:
+            return len(env.samples("X")) == count
         case "input", []:
             return True
         case "twice_differentiable", [Term()]:

@@ -139,8 +139,14 @@ def _named(term: Term, ctx: Context, theta: jax.Array) -> jax.Array:
         return jnp.asarray(params["W"][layer - 1])
     if name == "v":
         return jnp.asarray(params["v"])[:, None]
-    arch, x = ctx.env.arch, jnp.asarray(ctx.env.input(str(at)))
+    arch = ctx.env.arch
     readout = params["v"] if arch.trained else jnp.asarray(ctx.env.readout(None))
+    if name == "F":
+        samples = jnp.stack([jnp.asarray(ctx.env.input(i)) for i in ctx.env.samples(str(at))])
+        return jax.vmap(lambda x: backward(params, readout, x, arch.activations).f)(samples)[
+            :, None
+        ]
+    x = jnp.asarray(ctx.env.input(str(at)))
     run = backward(params, readout, x, arch.activations)
     match name:
         case "alpha":
@@ -189,6 +195,8 @@ def _named_jet(term: Term, ctx: Context) -> Jet:
     layer = next((t for t in tags if type(t) is int), 0)
     at = next((t.args[0] for t in tags if isinstance(t, Term) and t.sort == "input"), None)
     point = next(t.args[0] for t in tags if _is_point(t))
+    if name == "F":
+        return ctx.env.outputs_jet(point, str(at))
     if at is not None:
         return ctx.env.state(point, at).jets[name, layer]
     if name == "W":

@@ -248,6 +248,10 @@ def _named(term: Term, env: Environment) -> Operator:
             which = env.arch.depth + 1 if tags[0] == READOUT else index
             _require_block(term, which, env)
             found = operators.selection(*env.arch.block(which), env.arch.num_params)
+        case "F" if point is not None and at is not None:
+            found = _outputs(point, at, env)
+        case "y" if at is not None:
+            found = operators.vector(env.label(at))
         case "dw" | "da" | "dww" | "dwa" | "daa":
             found = partials.measured(term, env)
         case "alpha" | "z" | "delta" | "f" if point is not None and at is not None:
@@ -299,6 +303,12 @@ def _bent(state: State, above: int, below: int) -> float:
     return scale
 
 
+def _outputs(point: str, at: str, env: Environment) -> Operator:
+    """F, one output for each sample."""
+    values = [env.state(point, name).value("f", 0)[0] for name in env.samples(at)]
+    return operators.vector(np.array(values), env.outputs_jet(point, at).value.error)
+
+
 def _require_layer(term: Term, state: State) -> None:
     index = next((t for t in term.args[3:] if type(t) is int), 0)
     if (term.args[0], index) not in state.jets:
@@ -332,6 +342,8 @@ def _jacobian(term: Term, env: Environment) -> Operator:
     shape = (env.dimension(function.rows), env.arch.num_params)
     if point not in function.free:
         return operators.zero(*shape)
+    if function.head == "op" and function.args[0] == "F":
+        return _outputs_jacobian(function, env)
     slot = functions.slot(function, point)
     if slot is None:
         return functions.jacobian(function, point, Context(env, real, operator))
@@ -350,6 +362,39 @@ def _jacobian(term: Term, env: Environment) -> Operator:
     return operators.row_by_row(shape, act, adjoint, size.value, size.error)
 
 
+def _outputs_jacobian(function: Term, env: Environment) -> Operator:
+    """The rows of J: the gradients on the samples."""
+    *_, point, at = function.args
+    rows = []
+    for name in env.samples(at.args[0]):
+        state = env.state(point.args[0], name)
+        start, _ = state.arch.slot("f", 0)
+        where = (state.theta, state.readout, state.x)
+        covector = _placed(np.ones(1), start, state)
+        rows.append(np.asarray(derivatives.pulled(*where, covector, state.arch)))
+    size = env.outputs_jet(point.args[0], at.args[0]).first
+    return operators.dense(np.array(rows), error=size.error)
+
+
+def _outputs_hessian(weights: Operator, function: Term, env: Environment) -> Operator:
+    """``sum_i c_i H_i`` over the samples, known by its action."""
+    *_, point, at = function.args
+    states = [env.state(point.args[0], name) for name in env.samples(at.args[0])]
+    arch = env.arch
+    start, _ = arch.slot("f", 0)
+    size = env.outputs_jet(point.args[0], at.args[0]).second * Measured(weights.size, weights.error)
+
+    def act(direction: Any) -> Any:
+        total = np.zeros(arch.num_params)
+        for state, weight in zip(states, weights.form()[:, 0], strict=True):
+            covector = _placed(np.full(1, weight), start, state)
+            where = (state.theta, state.readout, state.x)
+            total += np.asarray(derivatives.curved(*where, covector, direction, arch))
+        return total
+
+    return operators.row_by_row((arch.num_params,) * 2, act, act, size.value, size.error)
+
+
 def _placed(entries: Any, start: int, state: State) -> Any:
     whole = np.zeros(state.arch.num_outputs)
     whole[start : start + len(entries)] = entries
@@ -362,6 +407,8 @@ def _hessian(term: Term, env: Environment) -> Operator:
     if point not in function.free:
         return operators.zero(count, count)
     weights = operator(coefficients, env)
+    if function.head == "op" and function.args[0] == "F":
+        return _outputs_hessian(weights, function, env)
     slot = functions.slot(function, point)
     if slot is None:
         return functions.hessian(weights, function, point, Context(env, real, operator))

@@ -29,8 +29,8 @@ def norm(op: Operator, kind: str, seed: int = 0) -> Measured:
     Args:
         op: the operator; a vector for ``inf`` and ``1``.
         kind: ``2`` (spectral), ``inf`` (largest entry), ``1`` (sum of entries), both in absolute
-            value, or ``221`` of a three-tensor given as a map from R^i (x) R^j, which see
-            :func:`tensor_norm` for.
+            value, ``min`` (no norm: the least singular value), or ``221`` of a three-tensor given
+            as a map from R^i (x) R^j, which see :func:`tensor_norm` for.
         seed: of the random start of Lanczos.
 
     Returns:
@@ -41,6 +41,8 @@ def norm(op: Operator, kind: str, seed: int = 0) -> Measured:
     """
     if kind == "2":
         return spectral(op, seed).widened(op.error)
+    if kind == "min":
+        return least(op)
     entries = np.abs(op.form())
     if kind == "inf":
         return Measured(float(entries.max(initial=0.0)), op.error)
@@ -50,6 +52,16 @@ def norm(op: Operator, kind: str, seed: int = 0) -> Measured:
         return Measured(value, spread + gamma(max(entries.size, 1)) * value)
     msg = f"the norm {kind!r} is not among 2, inf and 1; a three-tensor's needs its two sides"
     raise ValueError(msg)
+
+
+def least(op: Operator) -> Measured:
+    """The least singular value, ``inf |A v|`` over unit vectors v; 0 for more columns than rows."""
+    rows, cols = op.shape
+    if cols > rows:
+        return Measured(0.0)
+    values = np.linalg.svd(op.form(), compute_uv=False)
+    margin = spectrum(rows).margin(float(values[0]))
+    return Measured(float(values[-1]), op.error + margin)
 
 
 def spectral(op: Operator, seed: int = 0) -> Measured:

@@ -16,8 +16,10 @@ import numerics
 import theory
 from numerics.models import Model
 from proofs_check.adversaries import linear
+from proofs_check.descents import descent
 from proofs_check.measuring.environment import Environment, EvaluationError
 from proofs_check.measuring.evaluate import Comparison, evaluate
+from theory.lemmas import KAPPA
 from theory.proofs import Proof
 from theory.terms import Term, make, subterms
 
@@ -59,9 +61,11 @@ def _environments(proof: Proof) -> Iterator[Environment]:
     facts = {t.args[0]: t for f in formulas for t in subterms(f) if t.head == "fact"}
     if any(_says_the_same(t) for f in formulas for t in subterms(f)):
         yield from map(_linear, SEEDS)
+    elif any(t.head == "op" and t.args[0] == "F" for f in formulas for t in subterms(f)):
+        yield from (_trained(proof.definitions, s) for s in SEEDS)
     elif "twice_differentiable" in facts and "dense" not in facts:
         yield from map(_bilinear, SEEDS)
-    elif facts:
+    elif facts or any(t.head == "op" for t in subterms(proof.statement)):
         yield from (_network(proof.definitions, *case) for case in _architectures(facts.values()))
     else:
         variables = {t for t in subterms(proof.statement) if t.head == "var"}
@@ -104,9 +108,22 @@ def _network(
         inputs,
         {"R": radius},
         definitions=definitions,
+        variables={KAPPA: 1.5},
         outer=theory.activation("tanh"),
         seed=seed,
     )
+
+
+@lru_cache(maxsize=64)
+def _trained(definitions: tuple[Term, ...], seed: int) -> Environment:
+    """Gradient descent on a small network with two samples; a linear one for every other seed."""
+    name = "identity" if seed % 2 else "tanh"
+    hidden = (theory.Dense(4), theory.Activation(name))
+    net = theory.Network(theory.Input(3), *hidden, theory.Readout(trainable=False))
+    rng = np.random.default_rng(seed)
+    x, y = rng.standard_normal((2, 3)), rng.standard_normal(2)
+    model = numerics.instantiate(net, {}, seed=seed)
+    return descent(model, x, y, definitions=definitions).binding({KAPPA: 1.5})
 
 
 def _says_the_same(formula: Term) -> bool:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
+from proofs_check.replay import training
 from proofs_check.replay.binding import STAR, brief, free, mentions, postorder, put
 from proofs_check.replay.words import equal
 from theory import vocabulary
@@ -30,8 +31,8 @@ class Assumption:
 
     Attributes:
         formula: the assumption.
-        kind: ``fact``, ``ball``, ``hessian``, ``on the ball``, ``everywhere``, ``indices``,
-            ``range``, or ``extra`` for any other.
+        kind: ``fact``, ``ball``, ``hessian``, ``on the ball``, ``everywhere``, ``number``,
+            ``step``, ``indices``, ``range``, or ``extra`` for any other.
         used: whether the proof's last step has it as a hypothesis.
         allowed: whether it is of a known kind, or the caller allowed it.
     """
@@ -52,6 +53,7 @@ class Assumption:
 _FACTS: dict[str, tuple[str, ...]] = {
     "dense": ("index",),
     "general": ("index",),
+    "samples": ("count",),
     "pointwise": ("index",),
     "smooth": ("index",),
     "bounded": ("index", "order"),
@@ -83,11 +85,16 @@ def kind_of(formula: Term) -> str:
         case "ball":
             if _is_hessian_bound(formula):
                 return "hessian"
-            return "on the ball" if _is_about_the_model(formula.args[3]) else "extra"
+            plain = formula.args[2] is training.R and training.is_bound(formula.args[3])
+            return "on the ball" if plain or _is_about_the_model(formula.args[3]) else "extra"
         case "everywhere":
             return "everywhere" if _is_about_the_model(formula.args[1]) else "extra"
-        case "le":
-            return "ball" if _is_in_ball(formula) else "extra"
+        case "le" if _is_in_ball(formula):
+            return "ball"
+        case "le" | "eq" if training.is_number(formula):
+            return "number"
+        case "eq" if training.is_step(formula):
+            return "step"
     return "extra"
 
 
@@ -108,6 +115,8 @@ def _is_tag(wanted: str, tag: Any) -> bool:
             return type(tag) is int and tag >= 0
         case "order":
             return type(tag) is int and tag in (1, 2)
+        case "count":
+            return type(tag) is int and tag >= 1
         case "depth":
             return type(tag) is int and tag >= 1
         case "kind":

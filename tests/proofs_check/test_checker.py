@@ -347,6 +347,8 @@ def test_the_symbols_that_lemmas_speak_about_are_known():
         "mean_value": (1,),
         "max_upper": (2, 1),
         "gradient_line": ("up",),
+        "sample_hessians": (2,),
+        "least_product": (2,),
         "signal_top": ("trained",),
         "jacobian_readout": ("trained",),
         "hessian_readout": ("trained",),

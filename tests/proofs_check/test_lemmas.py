@@ -245,6 +245,34 @@ false("cancel", "without its premise")(lambda true: Schema((), true.conclusion))
 false("cancel", "turned round")(conclusion(lambda x, y: le(y, x)))
 false("parallelogram", "without the difference")(conclusion(lambda x, y: eq(x.args[1], y)))
 false("definite", "without its premise")(lambda true: Schema((), true.conclusion))
+false("cancel_factor", "without its second premise")(
+    lambda true: Schema(true.premises[:1], true.conclusion)
+)
+false("geometric_mean", "three times the product")(
+    conclusion(lambda x, y: le(mul(rat(3, 2), x), y))
+)
+false("descent", "without the curvature")(conclusion(lambda x, y: le(x, y.args[0])))
+false("descent", "a step twice as long")(conclusion(lambda x, y: le(add(x, x.args[1]), y)))
+false("samples_mean_value", "half the slope")(
+    conclusion(lambda x, y: le(x, mul(rat(1, 2), *y.args)))
+)
+false("sample_hessians", "the maximum norm of the coefficients")(
+    conclusion(lambda x, y: le(x, mul(norm(y.args[0].args[1], "inf"), y.args[1])))
+)
+false("one_at_most_two", "without the dimension")(conclusion(lambda x, y: le(x, y.args[1])))
+false("least_gram", "the largest in its place")(
+    conclusion(lambda x, y: le(mul(norm(x.args[0].args[1]), *x.args[1:]), y))
+)
+false("least_at_most", "turned round")(conclusion(lambda x, y: le(y, x)))
+false("least_product", "one of the largest")(
+    conclusion(lambda x, y: le(mul(norm(x.args[0].args[1]), *x.args[1:]), y))
+)
+false("jacobian_multiple", "the factor squared")(
+    conclusion(lambda x, y: eq(x, make("scale", y.args[0], y)))
+)
+false("hessian_multiple", "the factor squared")(
+    conclusion(lambda x, y: eq(x, make("scale", y.args[0], y)))
+)
 false("general_jacobian", "own weights alone")(conclusion(lambda x, y: eq(x, y.args[0])))
 false("general_hessian", "the mixed term once")(
     conclusion(lambda x, y: eq(x, plus(y.args[0], y.args[1], *y.args[3:])))

@@ -17,6 +17,7 @@ from theory.lemmas import (
     norms,
     reals,
     scalars,
+    training,
 )
 from theory.lemmas.base import (
     INDEX,
@@ -71,5 +72,6 @@ __all__ = [
     "scalars",
     "schema",
     "space_variable",
+    "training",
     "vector_variable",
 ]

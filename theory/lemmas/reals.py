@@ -6,7 +6,7 @@ from theory.lemmas.base import HORN, A, Schema, U, V, lemma, real_variable, spac
 from theory.terms import ZERO, add, eq, le, make, minus, mul, norm, plus, rat
 from theory.vocabulary import squared
 
-X, Y, Z = (real_variable(n) for n in "xyz")
+W, X, Y, Z = (real_variable(n) for n in "wxyz")
 HARDY = "Hardy, Littlewood and Polya, Inequalities, 1934"
 
 
@@ -43,3 +43,26 @@ def _parallelogram() -> Schema:
 def _definite() -> Schema:
     zero = make("zero", space_variable("r"), space_variable("c"))
     return Schema((le(norm(A), ZERO),), eq(A, zero))
+
+
+@lemma(
+    "cancel_factor",
+    "cancelling a factor",
+    r"zx\le zy,\ x\le wz\Rightarrow x\le y",
+    "definition",
+    "HardyLittlewoodPolya1934",
+)
+def _cancel_factor() -> Schema:
+    """Where z is 0, so is x."""
+    return Schema((le(mul(Z, X), mul(Z, Y)), le(X, mul(W, Z))), le(X, Y))
+
+
+@lemma(
+    "geometric_mean",
+    "the inequality of the arithmetic and the geometric mean",
+    r"2xy\le x^2+y^2",
+    f"{HARDY}, Theorem 9",
+    "HardyLittlewoodPolya1934",
+)
+def _geometric_mean() -> Schema:
+    return Schema((), le(mul(rat(2), X, Y), add(squared(X), squared(Y))))

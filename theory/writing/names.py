@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from theory.vocabulary import CENTRE, INPUT, POINT, QUANTITIES, READOUT
+from theory.vocabulary import CENTRE, INPUT, POINT, QUANTITIES, READOUT, SAMPLES
 
 Node = Any  # a Term, or a general form with the same head and args
 
@@ -98,7 +98,7 @@ def symbol_to_latex(node: Node) -> str:
     if name == "epsilon":
         return _subscripted(name, [*indices, *map(input_to_latex, inputs), *words])
     arguments = [point_to_latex(p) for p in points if p not in (CENTRE, POINT)]
-    arguments += [input_to_latex(i) for i in inputs if i is not INPUT] + words
+    arguments += [input_to_latex(i) for i in inputs if i not in (INPUT, SAMPLES)] + words
     shown = _subscripted(name, indices)
     return f"{shown}({', '.join(arguments)})" if arguments else shown
 
@@ -115,7 +115,7 @@ def operator_to_latex(node: Node) -> str:
     if name == "f":
         shown = ";".join([*map(point_to_latex, points), *map(input_to_latex, inputs)])
         return f"f({shown})" if shown else "f"
-    if name == "theta" and len(points) == 1 and points[0].args[0] in POINTS:
+    if name == "theta" and len(points) == 1:
         return point_to_latex(points[0])
     if name == "alpha" and indices == ["0"] and CENTRE in points:
         return input_to_latex(inputs[0]) if inputs else "x"
@@ -123,7 +123,7 @@ def operator_to_latex(node: Node) -> str:
         indices = []
     base = _subscripted(name, indices) + ("_{0}" if CENTRE in points else "")
     arguments = [point_to_latex(p) for p in points if p not in (CENTRE, POINT)]
-    arguments += [input_to_latex(i) for i in inputs if i is not INPUT] + words
+    arguments += [input_to_latex(i) for i in inputs if i not in (INPUT, SAMPLES)] + words
     return f"{base}({'; '.join(arguments)})" if arguments else base
 
 

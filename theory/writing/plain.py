@@ -6,7 +6,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from theory.terms import SCALAR, Term
-from theory.vocabulary import CENTRE, INPUT, OUTER, POINT, READOUT
+from theory.vocabulary import CENTRE, INPUT, OUTER, POINT, READOUT, SAMPLE_SPACE, SAMPLES
 
 if TYPE_CHECKING:
     from theory.theorem import Theorem
@@ -43,9 +43,11 @@ def _named(term: Term) -> str:
     tags = term.args[3:] if term.head == "op" else term.args[1:]
     name = str(term.args[0])
     name = _OPERATORS.get(name, name) if term.head == "op" else name
+    if name == "theta" and len(tags) == 1 and tags[0] not in (CENTRE, POINT):
+        return _tag(tags[0])
     if term.head == "op" and CENTRE in tags:
         name += "0"
-    shown = [t for t in tags if t not in (CENTRE, POINT, INPUT)]
+    shown = [t for t in tags if t not in (CENTRE, POINT, INPUT, SAMPLES)]
     if term.head == "op" and term.args[0] == "v" and shown != [READOUT]:
         shown = [t for t in shown if isinstance(t, Term) and t.head == "input"]
     extra = [_tag(t) for t in shown if isinstance(t, Term) and t.head in ("point", "input")]
@@ -71,7 +73,7 @@ def _plain(term: Term, level: int) -> str:
         case "dim":
             space = args[0]
             if space.head == "space":
-                return str(space.args[0])
+                return "n" if space is SAMPLE_SPACE else str(space.args[0])
             return f"m_{_tag(space.args[0])}" if space.head == "layer" else f"dim {space}"
         case "add" | "plus":
             text = " + ".join(_plain(a, 1) for a in args).replace("+ -", "- ")

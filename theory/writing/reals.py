@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 from theory.terms import SCALAR
+from theory.vocabulary import SAMPLE_SPACE
 from theory.writing.base import (
     LOOSE,
     PRINTERS,
@@ -82,6 +83,8 @@ def _product(factors: Sequence[Node]) -> str:
 
 def _norm(node: Node) -> str:
     kind, inner = node.args
+    if kind == "min":
+        return rf"\sigma_{{\min}}{bracketed(show(inner))}"
     bar = "vert" if kind == "2" and inner.shape == (SCALAR, SCALAR) else "Vert"
     return fence(rf"\l{bar}", rf"\r{bar}", show(inner), space=" ") + _NAMED_NORMS[kind]
 
@@ -127,7 +130,7 @@ def _dimension(node: Node) -> str:
         case "part":
             return f"p_{{{index_to_latex(node.args[0].args[0])}}}"
         case "space":
-            return name_to_latex(node.args[0].args[0])
+            return "n" if node.args[0] is SAMPLE_SPACE else name_to_latex(node.args[0].args[0])
     return rf"\dim {show(node.args[0])}"
 
 

@@ -164,6 +164,18 @@ REFERENCES: dict[str, Reference] = {
             ("Rudin, Principles of Mathematical Analysis, 3rd ed., 1976",),
         ),
         Reference(
+            "Nesterov2004",
+            "book",
+            (
+                ("author", "Nesterov, Yurii"),
+                ("title", "Introductory Lectures on Convex Optimization: A Basic Course"),
+                ("publisher", "Kluwer"),
+                ("address", "Boston"),
+                ("year", "2004"),
+            ),
+            ("Nesterov, Introductory Lectures on Convex Optimization, 2004",),
+        ),
+        Reference(
             "CoddingtonLevinson1955",
             "book",
             (

@@ -168,6 +168,12 @@ NOTATIONS: tuple[tuple[Test, str, str, str], ...] = (
         r"$\sup_{\lVert x\rVert=\lVert z\rVert=1}\sum_k\lvert x^{\top}T_kz\rvert$",
         "",
     ),
+    (
+        _norm("min"),
+        r"\sigma_{\min}(A)",
+        "least singular value; for a kernel matrix the least eigenvalue",
+        r"$\inf_{\lVert v\rVert=1}\lVert Av\rVert$",
+    ),
     (_norm("1"), r"\lVert\cdot\rVert_{1}", "sum of the absolute values of a vector", ""),
 )
 

@@ -1,0 +1,600 @@
+"""A11 and A12: gradient descent on the square loss near a kernel that stays away from singular.
+
+With r = F - y the residual, K = J J' >= mu on a ball: ``|grad L|^2 >= mu |r|^2`` (PL*); a step
+eta <= 1/beta gives ``|r+|^2 + eta |grad L|^2 <= |r|^2``; so the loss falls by 1 - eta mu, and
+``sqrt(mu) |theta - theta_0| + 2 |r|`` never grows, which keeps the iterates within
+``2 |r_0| / sqrt(mu)`` of the start.
+
+Source: Liu, Zhu and Belkin 2020, Section 5; the constants are derived here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from theory import kernel
+from theory.derive.tactics import (
+    Known,
+    at_most,
+    bound_norm,
+    chain,
+    hole,
+    raised,
+    rearranged,
+    reflexive,
+    restated,
+    use,
+)
+from theory.derive.workbench import Claim
+from theory.kernel import Judgement
+from theory.lemmas import (
+    INDEX,
+    INPUT_X,
+    KAPPA,
+    POINT_P,
+    POINT_Q,
+    A,
+    V,
+    fact,
+    operator_variable,
+    real_variable,
+    space_variable,
+)
+from theory.lemmas.reals import W, X, Y, Z
+from theory.lemmas.training import CENTRE_C, ETA, STAR
+from theory.terms import (
+    ONE,
+    PARAMS,
+    SCALAR,
+    ZERO,
+    Arg,
+    Term,
+    add,
+    dot,
+    eq,
+    le,
+    make,
+    minus,
+    mul,
+    norm,
+    plus,
+    power,
+    rat,
+    root,
+    transpose,
+)
+from theory.vocabulary import (
+    CENTRE,
+    OUTER,
+    RADIUS,
+    SAMPLE_SPACE,
+    SAMPLES,
+    kernel_matrix,
+    loss,
+    loss_bend,
+    loss_gradient,
+    output,
+    outputs,
+    outputs_jacobian,
+    parameters,
+    residual,
+    sigma,
+    squared,
+    symbol,
+)
+
+MU, MU_INVERSE, STEP, RATE, SLOPE, BEND, SMOOTHNESS = (
+    symbol(n)
+    for n in ("mu", "mu_inverse", "step_size", "rate", "slope_sup", "bend_sup", "smoothness")
+)
+N = real_variable("?n")
+
+
+def iterate(number: int) -> Term:
+    """The point after some steps; theta_0 is the centre of the ball."""
+    return CENTRE if number == 0 else make("point", f"theta{number}")
+
+
+def on_ball(formula: Term) -> Judgement:
+    """The hypothesis that a formula about the point * holds on the ball."""
+    return kernel.hypothesis(make("ball", "*", CENTRE, RADIUS, formula))
+
+
+def small_slope() -> Judgement:
+    """``|J| <= Gamma`` on the ball."""
+    return on_ball(le(norm(outputs_jacobian(STAR)), SLOPE))
+
+
+def small_bend() -> Judgement:
+    """``|sum_i r_i H_i| <= B`` on the ball."""
+    return on_ball(le(norm(loss_bend(STAR)), BEND))
+
+
+def conditioned() -> Judgement:
+    """``mu <= lambda_min(K)`` on the ball."""
+    return on_ball(le(MU, norm(kernel_matrix(STAR), "min")))
+
+
+def step_formula(point: Term, after: Term) -> Term:
+    """One step of gradient descent: ``theta+ = theta - eta J' r``."""
+    moved = minus(parameters(point), make("scale", STEP, loss_gradient(point)))
+    return eq(parameters(after), moved)
+
+
+@dataclass
+class Training:
+    """The workbench: lines for the reader and the one definition.
+
+    Attributes:
+        definitions: ``beta = Gamma^2 + B``.
+        claims: lines, in order.
+    """
+
+    claims: list[Claim] = field(default_factory=list)
+    definitions: list[Term] = field(
+        default_factory=lambda: [eq(SMOOTHNESS, add(squared(SLOPE), BEND))]
+    )
+
+    def claim(self, label: str, title: str, judgement: Judgement) -> Judgement:
+        """Show a line to the reader."""
+        self.claims.append(Claim(label, title, judgement))
+        return judgement
+
+
+# -- at one point of the ball ---------------------------------------------------------------------
+
+
+def polyak(point: Term, inside: Judgement) -> Judgement:
+    """PL*: ``mu |r|^2 <= |grad L|^2`` at a point of the ball.
+
+    Args:
+        point: the point.
+        inside: that it is in the ball.
+    """
+    least = kernel.cut(kernel.ball_elim(conditioned(), point), inside)
+    r = residual(point)
+    gram = use("least_gram", bind={A: outputs_jacobian(point), V: r})
+    return chain(kernel.monotone(mul(N, squared(norm(r))), {N: least}), gram)
+
+
+def polyak_loss(point: Term) -> Judgement:
+    """PL* in terms of the loss: ``2 mu L <= |grad L|^2`` for a point in the ball."""
+    inside = kernel.hypothesis(kernel.in_ball(point, CENTRE, RADIUS))
+    found = polyak(point, inside)
+    return restated(found, mul(rat(2), MU, loss(point)), squared(norm(loss_gradient(point))))
+
+
+def _slope(point: Term, inside: Judgement) -> Judgement:
+    """``|grad L| <= Gamma |r|``."""
+    steep = kernel.cut(kernel.ball_elim(small_slope(), point), inside)
+    known: Known = {
+        norm(outputs_jacobian(point)): steep,
+        norm(residual(point)): reflexive(norm(residual(point))),
+    }
+    return bound_norm(loss_gradient(point), known)
+
+
+def smooth_loss(d: Training) -> Judgement:
+    """The Hessian of the loss is at most beta on the ball."""
+    between = make("point", "between")
+    row = outputs_jacobian(between)
+    known: Known = {
+        norm(row): kernel.ball_elim(small_slope(), between),
+        norm(loss_bend(between)): kernel.ball_elim(small_bend(), between),
+    }
+    whole = plus(dot(transpose(row), row), loss_bend(between))
+    bound = rearranged(bound_norm(whole, known), add(squared(SLOPE), BEND))
+    meaning = kernel.symmetry(kernel.hypothesis(d.definitions[0]))
+    return kernel.ball_intro(chain(bound, meaning), between, CENTRE, RADIUS)
+
+
+def _step_condition() -> Judgement:
+    """``eta beta <= 1``."""
+    return kernel.hypothesis(le(mul(STEP, SMOOTHNESS), ONE))
+
+
+def _steep_step(d: Training) -> Judgement:
+    """``eta Gamma^2 <= 1``."""
+    smaller = kernel.at_most_by_form(squared(SLOPE), add(squared(SLOPE), BEND))
+    named = chain(smaller, kernel.symmetry(kernel.hypothesis(d.definitions[0])))
+    return chain(kernel.monotone(mul(STEP, N), {N: named}), _step_condition())
+
+
+def _root_mu(point: Term, inside: Judgement) -> Judgement:
+    """``sqrt(mu) <= Gamma``."""
+    k, row = kernel_matrix(point), outputs_jacobian(point)
+    least = kernel.cut(kernel.ball_elim(conditioned(), point), inside)
+    steep = kernel.cut(kernel.ball_elim(small_slope(), point), inside)
+    size = chain(use("least_at_most", bind={A: k}), use("gram", bind={A: row}))
+    squares = chain(least, size, kernel.monotone(squared(N), {N: steep}))
+    return rearranged(kernel.monotone(root(N), {N: squares}), SLOPE)
+
+
+# -- one step -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Step:
+    """What one step of gradient descent gives.
+
+    Attributes:
+        inside: the next point is in the ball.
+        fallen: ``|r+|^2 + eta |g|^2 <= |r|^2``.
+        rate: ``|r+|^2 <= kappa |r|^2``.
+        invariant: ``sqrt(mu) |theta+ - theta_0| + 2 |r+| <= 2 |r_0|``.
+    """
+
+    inside: Judgement
+    fallen: Judgement
+    rate: Judgement
+    invariant: Judgement
+
+
+def distance(point: Term) -> Term:
+    """``|theta - theta_0|``."""
+    return norm(minus(parameters(point), parameters(CENTRE)))
+
+
+def potential(point: Term) -> Term:
+    """``sqrt(mu) |theta - theta_0| + 2 |r|``."""
+    return add(mul(root(MU), distance(point)), mul(rat(2), norm(residual(point))))
+
+
+def start() -> tuple[Judgement, Judgement]:
+    """The first point is in the ball, and its potential is ``2 |r_0|``."""
+    gap = minus(parameters(CENTRE), parameters(CENTRE))
+    zero = make("zero", PARAMS, SCALAR)
+    h = hole(gap)
+    still = chain(
+        kernel.congruence(norm(h), {h: kernel.by_form(gap, zero)}),
+        use("zero", bind={space_variable("r"): PARAMS, space_variable("c"): SCALAR}),
+    )
+    inside = chain(still, kernel.at_most_by_form(ZERO, RADIUS))
+    r = mul(rat(2), norm(residual(CENTRE)))
+    whole = kernel.congruence(add(mul(root(MU), N), r), {N: still})
+    return inside, kernel.weaken(rearranged(whole, r))
+
+
+def advance(point: Term, after: Term, inside: Judgement, invariant: Judgement, d: Training) -> Step:
+    """One step from a point of the ball whose potential is at most ``2 |r_0|``."""
+    short = _short_step(point, inside, d)
+    moved = _moved(point, after)
+    within = _stays(point, after, moved, short, invariant)
+    fallen = _fallen(point, after, inside, within, d)
+    polyak_here = polyak(point, inside)
+    return Step(
+        within,
+        fallen,
+        _contracts(point, after, fallen, polyak_here),
+        _kept(point, after, moved, short, fallen, polyak_here, invariant),
+    )
+
+
+def _short_step(point: Term, inside: Judgement, d: Training) -> Judgement:
+    """``sqrt(mu) eta |g| <= |r|``: the step is short."""
+    g, r = norm(loss_gradient(point)), norm(residual(point))
+    a, b = real_variable("?a"), real_variable("?b")
+    grown = kernel.monotone(mul(a, STEP, b), {a: _root_mu(point, inside), b: _slope(point, inside)})
+    paid = raised(grown, mul(N, r), {N: _steep_step(d)})
+    return restated(paid, mul(root(MU), STEP, g), r)
+
+
+def _moved(point: Term, after: Term) -> Judgement:
+    """``sqrt(mu) |theta+ - theta_0| <= sqrt(mu) |theta - theta_0| + sqrt(mu) eta |g|``."""
+    here = kernel.hypothesis(step_formula(point, after))
+    h = hole(parameters(after))
+    gap = minus(parameters(point), parameters(CENTRE))
+    g = loss_gradient(point)
+    value = plus(gap, make("neg", make("scale", STEP, g)))
+    placed = rearranged(kernel.congruence(minus(h, parameters(CENTRE)), {h: here}), value)
+    k = hole(value)
+    known: Known = {norm(t): reflexive(norm(t)) for t in (gap, g)}
+    size = chain(kernel.congruence(norm(k), {k: placed}), bound_norm(value, known))
+    scaled = kernel.monotone(mul(root(MU), N), {N: size})
+    return rearranged(scaled, add(mul(root(MU), norm(gap)), mul(root(MU), STEP, norm(g))))
+
+
+def _stays(
+    point: Term, after: Term, moved: Judgement, short: Judgement, invariant: Judgement
+) -> Judgement:
+    """The next point is in the ball: ``|theta+ - theta_0| <= 2 |r_0| / sqrt(mu) <= R``."""
+    before = mul(root(MU), distance(point))
+    r = norm(residual(point))
+    reached = chain(moved, kernel.monotone(add(before, N), {N: short}))
+    half = kernel.at_most_by_form(add(before, r), potential(point))
+    total = chain(reached, half, invariant)
+    scaled = kernel.monotone(mul(root(MU_INVERSE), N), {N: total})
+    unit = kernel.hypothesis(eq(mul(MU, MU_INVERSE), ONE))
+    one = rearranged(kernel.congruence(root(N), {N: unit}), ONE)
+    d = distance(after)
+    whole = kernel.congruence(mul(N, d), {N: kernel.symmetry(one)})
+    length = chain(
+        kernel.by_form(d, mul(ONE, d)),
+        whole,
+        kernel.by_form(whole.conclusion.args[1], scaled.conclusion.args[0]),
+        scaled,
+    )
+    reach = kernel.hypothesis(radius_formula())
+    return chain(rearranged(length, reach.conclusion.args[0]), reach)
+
+
+def radius_formula() -> Term:
+    """``2 |r_0| / sqrt(mu) <= R``."""
+    return le(mul(rat(2), norm(residual(CENTRE)), root(MU_INVERSE)), RADIUS)
+
+
+def _fallen(
+    point: Term, after: Term, inside: Judgement, within: Judgement, d: Training
+) -> Judgement:
+    """``|r+|^2 + eta |g|^2 <= |r|^2``: the descent lemma with ``eta beta <= 1``."""
+    bind: dict[Term, Arg] = {
+        POINT_P: point,
+        POINT_Q: after,
+        CENTRE_C: CENTRE,
+        INPUT_X: SAMPLES,
+        ETA: STEP,
+        real_variable("R"): RADIUS,
+        real_variable("beta"): SMOOTHNESS,
+    }
+    given = [
+        kernel.hypothesis(fact("twice_differentiable", SAMPLES)),
+        smooth_loss(d),
+        inside,
+        within,
+        kernel.hypothesis(step_formula(point, after)),
+    ]
+    lemma = use("descent", bind=bind, given=given)
+    g = squared(norm(loss_gradient(point)))
+    half = mul(rat(1, 2), STEP, g)
+    template = add(loss(point), mul(rat(1, 2), STEP, g, N))
+    least = raised(lemma, template, {N: _step_condition()})
+    both = restated(least, add(half, add(loss(after), half)), add(half, loss(point)))
+    bare = use("cancel", bind={Z: half, X: add(loss(after), half), Y: loss(point)}, given=[both])
+    doubled = kernel.monotone(mul(rat(2), N), {N: bare})
+    ends = [squared(norm(residual(p))) for p in (after, point)]
+    return restated(doubled, add(ends[0], mul(STEP, g)), ends[1])
+
+
+def _rate() -> Judgement:
+    """``kappa + eta mu = 1``."""
+    return kernel.hypothesis(eq(add(RATE, mul(STEP, MU)), ONE))
+
+
+def _contracts(point: Term, after: Term, fallen: Judgement, polyak_here: Judgement) -> Judgement:
+    """``|r+|^2 <= kappa |r|^2``."""
+    new, old = (squared(norm(residual(p))) for p in (after, point))
+    part = mul(STEP, MU, old)
+    grown = kernel.monotone(add(new, mul(STEP, N)), {N: polyak_here})
+    whole = kernel.congruence(mul(N, old), {N: kernel.symmetry(_rate())})
+    total = chain(grown, rearranged(fallen, mul(ONE, old)), whole)
+    both = restated(total, add(part, new), add(part, mul(RATE, old)))
+    return use("cancel", bind={Z: part, X: new, Y: mul(RATE, old)}, given=[both])
+
+
+def _kept(
+    point: Term,
+    after: Term,
+    moved: Judgement,
+    short: Judgement,
+    fallen: Judgement,
+    polyak_here: Judgement,
+    invariant: Judgement,
+) -> Judgement:
+    """``sqrt(mu) |theta+ - theta_0| + 2 |r+| <= 2 |r_0|``."""
+    old, new = norm(residual(point)), norm(residual(after))
+    g = norm(loss_gradient(point))
+    path = mul(root(MU), STEP, g)
+    spent = add(path, mul(rat(2), new))
+    steep = restated(kernel.monotone(root(N), {N: polyak_here}), mul(root(MU), old), g)
+    product = kernel.monotone(add(mul(STEP, g, N), mul(rat(2), old, new)), {N: steep})
+    means = use("geometric_mean", bind={X: old, Y: new})
+    gain = mul(STEP, squared(g))
+    middle = kernel.monotone(add(gain, N), {N: means})
+    last = kernel.monotone(add(squared(old), N), {N: fallen})
+    total = chain(
+        restated(product, mul(old, spent), middle.conclusion.args[0]),
+        rearranged(middle, last.conclusion.args[0]),
+        rearranged(last, mul(old, mul(rat(2), old))),
+    )
+    fewer = _fewer(old, new, gain, fallen)
+    a, b = real_variable("?a"), real_variable("?b")
+    small = rearranged(
+        kernel.monotone(add(a, mul(rat(2), b)), {a: short, b: fewer}), mul(rat(3), old)
+    )
+    paid = use(
+        "cancel_factor",
+        bind={Z: old, X: spent, Y: mul(rat(2), old), W: rat(3)},
+        given=[total, small],
+    )
+    before = mul(root(MU), distance(point))
+    grown = kernel.monotone(add(N, mul(rat(2), new)), {N: moved})
+    kept = kernel.monotone(add(before, N), {N: paid})
+    return chain(
+        rearranged(grown, kept.conclusion.args[0]),
+        rearranged(kept, potential(point)),
+        invariant,
+    )
+
+
+def _fewer(old: Term, new: Term, gain: Term, fallen: Judgement) -> Judgement:
+    """``|r+| <= |r|``."""
+    squares = chain(kernel.at_most_by_form(squared(new), add(squared(new), gain)), fallen)
+    return restated(kernel.monotone(root(N), {N: squares}), new, old)
+
+
+# -- many steps -----------------------------------------------------------------------------------
+
+
+def descend(steps: int, d: Training) -> tuple[Judgement, Judgement, Judgement]:
+    """What a number of steps gives.
+
+    Returns:
+        ``L_T <= kappa^T L_0``; ``sqrt(mu) |theta_T - theta_0| + 2 |r_T| <= 2 |r_0|``; and that the
+        last point is in the ball.
+    """
+    inside, invariant = start()
+    r0 = squared(norm(residual(CENTRE)))
+    total: Judgement | None = None
+    for number in range(1, steps + 1):
+        point, after = iterate(number - 1), iterate(number)
+        step = advance(point, after, inside, invariant, d)
+        d.claim(f"inside:{number}", f"the point after step {number} is in the ball", step.inside)
+        d.claim(f"fallen:{number}", f"the residual falls in step {number}", step.fallen)
+        d.claim(f"rate:{number}", f"the loss contracts in step {number}", step.rate)
+        d.claim(f"potential:{number}", f"the way of {number} steps is paid for", step.invariant)
+        inside, invariant = step.inside, step.invariant
+        if total is None:
+            total = step.rate
+        else:
+            grown = kernel.monotone(mul(RATE, N), {N: total})
+            total = rearranged(chain(step.rate, grown), mul(power(RATE, number), r0))
+    if total is None:
+        msg = "needs at least one step"
+        raise kernel.KernelError(msg)
+    halves = kernel.monotone(mul(rat(1, 2), N), {N: total})
+    factor = RATE if steps == 1 else power(RATE, steps)
+    last = restated(halves, loss(iterate(steps)), mul(factor, loss(CENTRE)))
+    return last, invariant, inside
+
+
+# -- how far --------------------------------------------------------------------------------------
+
+
+def _moved_outputs(point: Term) -> Judgement:
+    """``|F - F0| <= Gamma |theta - theta_0|`` for a point of the ball."""
+    bind: dict[Term, Arg] = {
+        POINT_P: point,
+        CENTRE_C: CENTRE,
+        INPUT_X: SAMPLES,
+        real_variable("R"): RADIUS,
+        real_variable("c"): SLOPE,
+    }
+    given = [
+        kernel.hypothesis(fact("twice_differentiable", SAMPLES)),
+        small_slope(),
+        kernel.hypothesis(kernel.in_ball(point, CENTRE, RADIUS)),
+    ]
+    return use("samples_mean_value", bind=bind, given=given)
+
+
+def least_distance(point: Term) -> Judgement:
+    """``|r_0| <= |r| + Gamma |theta - theta_0|`` for a point of the ball."""
+    gap = minus(outputs(point), outputs(CENTRE))
+    value = plus(residual(point), make("neg", gap))
+    known: Known = {
+        norm(residual(point)): reflexive(norm(residual(point))),
+        norm(gap): _moved_outputs(point),
+    }
+    h = hole(value)
+    same = kernel.by_form(residual(CENTRE), value)
+    return chain(kernel.congruence(norm(h), {h: same}), bound_norm(value, known))
+
+
+def bend_bound(count: int, point: Term) -> Judgement:
+    """``|sum_i r_i H_i| <= sqrt(n) |r| max_i |H_i|``."""
+    r = residual(point)
+    covector = make("var", "c", "op", r.rows, SCALAR)
+    first = use(
+        "sample_hessians",
+        count,
+        bind={covector: r, POINT_P: point},
+        given=[kernel.hypothesis(fact("samples", count))],
+    )
+    total, largest = first.conclusion.args[1].args
+    wide = use("one_at_most_two", bind={V: r})
+    grown = kernel.monotone(mul(N, largest), {N: wide})
+    if total is not norm(r, "1"):
+        msg = f"the lemma gave {first.conclusion}"
+        raise kernel.KernelError(msg)
+    return rearranged(chain(first, grown), mul(*wide.conclusion.args[1].args, largest))
+
+
+def loss_hessian_bound(count: int, point: Term) -> Judgement:
+    """``|J'J + sum_i r_i H_i| <= |J|^2 + sqrt(n) |r| max_i |H_i|``."""
+    row = outputs_jacobian(point)
+    whole = plus(dot(transpose(row), row), loss_bend(point))
+    known: Known = {
+        norm(row): reflexive(norm(row)),
+        norm(loss_bend(point)): bend_bound(count, point),
+    }
+    bound = bound_norm(whole, known)
+    rest = known[norm(loss_bend(point))].conclusion.args[1]
+    return rearranged(at_most(bound), add(squared(norm(row)), rest))
+
+
+# -- behind a non-linear output, and multiples ----------------------------------------------------
+
+
+def outer_kernel(point: Term) -> Judgement:
+    """``rho^2 lambda_min(K) <= lambda_min(K~)`` for phi(F), rho = min |phi'(F)|."""
+    f = outputs(point)
+    rule = use(
+        "jacobian_pointwise",
+        bind={INDEX: OUTER, POINT_P: point, V: f},
+        given=[kernel.hypothesis(fact("smooth", OUTER))],
+    )
+    slopes = make("diag", sigma(OUTER, 1, f))
+    k = kernel_matrix(point)
+    bind: dict[Term, Arg] = {
+        operator_variable(f"A{i}", f"s{i - 1}", f"s{i}"): term
+        for i, term in enumerate((slopes, k, slopes), 1)
+    }
+    least = use("least_product", 3, bind=bind)
+    h = hole(rule.conclusion.args[0])
+    outer = kernel.congruence(norm(dot(h, transpose(h)), "min"), {h: rule})
+    same = kernel.by_form(least.conclusion.args[1], outer.conclusion.args[1])
+    rho = norm(slopes, "min")
+    left = mul(squared(rho), norm(k, "min"))
+    total = chain(least, same, kernel.symmetry(outer))
+    return restated(total, left, outer.conclusion.args[0])
+
+
+def multiple_hessian(point: Term, at: Term) -> Judgement:
+    """The Hessian of kappa f is kappa times that of f."""
+    f = output(point, at)
+    covector = operator_variable("c", "r", SCALAR)
+    bind: dict[Term, Arg] = {V: f, POINT_P: point, KAPPA: KAPPA, covector: make("id", SCALAR)}
+    return use("hessian_multiple", bind=bind)
+
+
+def multiple_kernel(point: Term, at: Term, other: Term) -> Judgement:
+    """The kernel of kappa f is kappa^2 times that of f."""
+    rules, rows = {}, []
+    for name, where in (("?x", at), ("?z", other)):
+        f = output(point, where)
+        rule = use("jacobian_multiple", bind={V: f, POINT_P: point, KAPPA: KAPPA})
+        rules[hole(rule.conclusion.args[0], name)] = rule
+        rows.append(make("jac", f, point))
+    left, right = rules
+    both = kernel.congruence(dot(left, transpose(right)), rules)
+    value = make("scale", squared(KAPPA), dot(rows[0], transpose(rows[1])))
+    return rearranged(both, value)
+
+
+def multiple_distance(point: Term) -> Judgement:
+    """For kappa F: ``|kappa F0 - y| <= |kappa F - y| + kappa Gamma |theta - theta_0|``."""
+    moved = _moved_outputs(point)
+    gap = minus(outputs(point), outputs(CENTRE))
+    labels = make("op", "y", SAMPLE_SPACE, SCALAR, SAMPLES)
+    here, there = (minus(make("scale", KAPPA, outputs(p)), labels) for p in (point, CENTRE))
+    value = plus(here, make("neg", make("scale", KAPPA, gap)))
+    known: Known = {norm(here): reflexive(norm(here)), norm(gap): moved}
+    h = hole(value)
+    same = kernel.congruence(norm(h), {h: kernel.by_form(there, value)})
+    bound = chain(same, bound_norm(value, known))
+    return rearranged(bound, add(norm(here), mul(KAPPA, SLOPE, distance(point))))
+
+
+__all__ = [
+    "Training",
+    "advance",
+    "bend_bound",
+    "descend",
+    "least_distance",
+    "loss_hessian_bound",
+    "multiple_distance",
+    "multiple_hessian",
+    "multiple_kernel",
+    "outer_kernel",
+    "polyak_loss",
+]
