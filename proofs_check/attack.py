@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from proofs_check import adversaries
+from proofs_check import adversaries, graph_adversaries
 from proofs_check.adversaries import NETWORKS, Place, Random
 from proofs_check.measuring.derivatives import Architecture
 from proofs_check.measuring.environment import Environment
@@ -444,6 +444,28 @@ def _numbered(pattern: Schema, part: int, shape: tuple[int, int]) -> Schema:
     return Schema(premises, substitute(pattern.conclusion, values))
 
 
+# -- lemmas about graphs --------------------------------------------------------------------------
+
+
+def graphs(choices: graph_adversaries.Choices, trials: int = 1) -> Plan:
+    """A plan that reads a schema on small graphs, at every node that it fits."""
+
+    def plan(family: Family, seeds: Iterable[int]) -> Iterator[Instance]:
+        for place in graph_adversaries.places(seeds):
+            arch = place.model.arch
+            for parameters in choices(arch.code, arch.shape):
+                instance = family(*parameters)
+                for trial in range(trials):
+                    random = _random(place.model.seed, parameters, trial)
+                    words, env = filled(instance, place.env, random, trial)
+                    yield parameters, f"{words}; {place.words}, trial {trial}", instance, env
+
+    return plan
+
+
+_BILINEAR = graph_adversaries.of_kind("bilinear")
+_LINEAR = graph_adversaries.of_kind("linear")
+
 PLANS: Mapping[str, Plan] = {
     "triangle": matrices(*product((2, 3, 5), ("2", "inf", "1"))),
     "product": matrices((2,), (3,), (5,)),
@@ -525,6 +547,24 @@ PLANS: Mapping[str, Plan] = {
     "hessian_pointwise": networks(),
     "hessian_input": networks(),
     "hessian_readout": networks(_of_readout),
+    "node_bilinear": graphs(_BILINEAR),
+    "node_pointwise": graphs(graph_adversaries.of_kind("pointwise")),
+    "node_linear": graphs(_LINEAR),
+    "node_map_distance": graphs(_BILINEAR),
+    "own_step": graphs(_BILINEAR),
+    "own_distance": graphs(_BILINEAR),
+    "form_distance": graphs(_BILINEAR, trials=4),
+    "form_bound": graphs(_BILINEAR, trials=4),
+    "link_bound": graphs(graph_adversaries.of_slots),
+    "jacobian_bilinear": graphs(_BILINEAR),
+    "jacobian_linear": graphs(_LINEAR),
+    "hessian_bilinear": graphs(_BILINEAR),
+    "hessian_linear": graphs(_LINEAR),
+    "hessian_output": graphs(graph_adversaries.alone),
+    "signal_output": graphs(graph_adversaries.alone),
+    "signal_node": graphs(graph_adversaries.below_output),
+    "graph_coordinates": graphs(graph_adversaries.of_pairs),
+    "graph_block_norm": graphs(graph_adversaries.alone, trials=9),
     "slope_bound": networks(trials=9),
     "curvature_bound": networks(trials=9),
     "mean_value": networks(lambda _: [(0,), (1,)], trials=9),

@@ -36,6 +36,7 @@ _FACTS: dict[str, tuple[str, str]] = {
     "samples": ("", ""),
     "smooth": ("sigma_l is twice continuously differentiable", r"$\sigma_l\in C^2(\mathbb R)$"),
     "bounded": ("", ""),
+    "graph": ("", ""),
     "readout": ("", ""),
     "twice_differentiable": (
         "f is twice continuously differentiable in the parameters",
@@ -105,6 +106,7 @@ def describe(formulas: Iterable[Term]) -> tuple[Assumption, ...]:
 
 
 _ORDER = (
+    "graph",
     "parameters",
     "input",
     "dense",
@@ -171,6 +173,8 @@ def _describe(key: tuple[str, ...], formulas: tuple[Term, ...]) -> Assumption:
         return _parameters(first, formulas)
     if name == "samples":
         return _samples(first, formulas)
+    if name == "graph":
+        return _graph(first.args[1], formulas)
     if name in _FACTS:
         return Assumption(name, *_FACTS[name], formulas)
     return _other(first, formulas)
@@ -248,6 +252,44 @@ def _samples(first: Term, formulas: tuple[Term, ...]) -> Assumption:
     text = f"the training set has {count} input{'s' if count > 1 else ''}"
     ends = "X_1" if count == 1 else rf"X_1,\dots,X_{{{count}}}"
     return Assumption("samples", text, f"{text}, ${ends}$", formulas)
+
+
+def _graph(code: str, formulas: tuple[Term, ...]) -> Assumption:
+    """The equations of a graph's nodes, and what its trainable parameters are."""
+    from theory.graph_terms import parse
+
+    shape = parse(code)
+    words, pages = [], []
+    for node, kind in enumerate(shape.kinds):
+        parents = shape.parents[node]
+        match kind:
+            case "input":
+                continue
+            case "bilinear":
+                word = f"alpha^{node} = A^{node} alpha^{parents[0]}"
+                page = rf"\alpha^{{{node}}}=A^{{{node}}}\alpha^{{{parents[0]}}}"
+            case "pointwise":
+                word = f"alpha^{node} = sigma_{node}(alpha^{parents[0]})"
+                page = rf"\alpha^{{{node}}}=\sigma_{{{node}}}(\alpha^{{{parents[0]}}})"
+            case _:
+                terms = [f"L^{{{node},{j}}} alpha^{p}" for j, p in enumerate(parents)]
+                word = f"alpha^{node} = {' + '.join(terms)}"
+                shown = [rf"L^{{{node},{j}}}\alpha^{{{p}}}" for j, p in enumerate(parents)]
+                page = rf"\alpha^{{{node}}}={'+'.join(shown)}"
+        words.append(word)
+        pages.append(f"${page}$")
+    text = (
+        f"the network is {', '.join(words)}, f = e . alpha^{shape.last}; each A^n is linear in the "
+        "trained weights W^n, with |c . A^n(V) a| <= tau_n |c| |V| |a|, and |L^{n,j}| <= ell_{n,j}"
+    )
+    latex = (
+        f"the network is {', '.join(pages)}, with output "
+        rf"$f=e^{{\top}}\alpha^{{{shape.last}}}$, $\lVert e\rVert=1$; each $A^n$ is linear in "
+        r"$W^n$, with $|c^\top A^n(V)a|\le\tau_n\lVert c\rVert\lVert V\rVert\lVert a\rVert$, "
+        r"the $L^{n,j}$ are fixed with $\lVert L^{n,j}\rVert\le\ell_{n,j}$, and the trainable "
+        r"parameters $\theta$ are the $W^n$ together, with the Euclidean norm"
+    )
+    return Assumption("graph", text, latex, formulas)
 
 
 def _parameters(first: Term, formulas: tuple[Term, ...]) -> Assumption:

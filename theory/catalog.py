@@ -27,6 +27,9 @@ ROWS: Final[dict[str, str]] = {
     "LZB20/A7-slopes": "theory.theorems:reference_slopes",
     "LZB20/A7+A2": "theory.theorems:reference_kernel_change",
     "LZB20/A7+A3": "theory.theorems:reference_linearization",
+    "LZB20/A8": "theory.ledger.graphs:convolutional",
+    "LZB20/A8-residual": "theory.ledger.graphs:residual",
+    "LZB20/A8-centre": "theory.ledger.graphs:residual_centre",
     "LZB20/A9": "theory.ledger.nonlinear_output:lower",
     "LZB20/A9-upper": "theory.ledger.nonlinear_output:upper",
     "LZB20/A9-identity": "theory.ledger.nonlinear_output:identity",
@@ -51,6 +54,9 @@ ROWS: Final[dict[str, str]] = {
     "LZB22/B5": "theory.ledger.neurons:every_neuron",
     "LZB22/B5-identity": "theory.ledger.neurons:neuron_identity",
     "LZB22/B7": "theory.ledger.assemblies:strong",
+    "ZLB22/C1": "theory.ledger.graphs:neurons",
+    "ZLB22/C2": "theory.ledger.output_degree:output_degree",
+    "ZLB22/C3": "theory.ledger.graphs:densely_connected",
 }
 """``module:function`` for each row, in the order of the ledger."""
 

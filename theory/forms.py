@@ -316,6 +316,7 @@ FORMS: dict[str, Rule] = {
     "params": _fixed("space", "no argument"),
     "layer": _fixed("space", "a layer index", _is_index),
     "part": _fixed("space", "the index of a sub-model", _is_index),
+    "weights": _fixed("space", "the index of a node with weights", _is_index),
     "space": _fixed("space", "a name", lambda a: type(a) is str),
     "tensor": _fixed("space", "two spaces", lambda a: _is("space", a), lambda a: _is("space", a)),
     # non-negative reals

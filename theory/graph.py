@@ -201,6 +201,14 @@ class Graph:
             n.index for n in self.nodes if isinstance(n.rule, BilinearRule) and n.rule.trainable
         )
 
+    @cached_property
+    def sizes(self) -> tuple[Size, ...]:
+        """The number of entries of each node's value."""
+        import sympy
+
+        found = [sympy.Mul(*node.shape) for node in self.nodes]
+        return tuple(int(s) if s.is_Integer else s for s in found)
+
     def path(self, nodes: Sequence[int]) -> str:
         """Some nodes in words, for messages."""
         return ", ".join(f"{i} ({self.nodes[i].label or self.nodes[i].rule})" for i in nodes)

@@ -12,10 +12,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from theory.terms import Term, subterms
 from theory.vocabulary import RADIUS, STATISTICS
+
+if TYPE_CHECKING:
+    from theory.graph_orders import NodeOrders
 
 HALF = Fraction(1, 2)
 
@@ -227,6 +230,7 @@ class _Walk:
     table: Mapping[Term, Term]
     widths: Sequence[Any]
     fixed_radius: bool
+    nodes: NodeOrders | None = None
     memo: dict[Term, Growth] = field(default_factory=dict)
     assumed: dict[str, OrderAssumption] = field(default_factory=dict)
 
@@ -259,6 +263,8 @@ class _Walk:
         """The order taken for a layer statistic or a gradient norm, or None for other terms."""
         from theory.writing.plain import plain
 
+        if self.nodes is not None and term.head == "sym":
+            return self.nodes.statistic(term)
         if term.head == "norm":
             return self._norm(term, plain(term))
         if term.head != "sym" or term.args[0] not in STATISTICS:
@@ -302,7 +308,11 @@ def _joined(term: Term, parts: list[Growth]) -> Growth:
 
 
 def order_of(
-    term: Term, definitions: Sequence[Term], widths: Sequence[Any], radius: Any = None
+    term: Term,
+    definitions: Sequence[Term],
+    widths: Sequence[Any],
+    radius: Any = None,
+    nodes: NodeOrders | None = None,
 ) -> Order:
     """The order of growth of a real term.
 
@@ -311,6 +321,7 @@ def order_of(
         definitions: its abbreviations; a layer statistic's own definition is not unfolded.
         widths: m_0, ..., m_L, numbers or symbols.
         radius: None or a number (then R is a constant) or a symbol.
+        nodes: the orders of the nodes' statistics, for a statement about a graph.
 
     Returns:
         The order with the assumptions it rests on.
@@ -320,7 +331,10 @@ def order_of(
         IndexError: when the statement speaks of a width that is not given.
     """
     walk = _Walk(
-        {d.args[0]: d.args[1] for d in definitions}, widths, radius is None or radius.is_number
+        {d.args[0]: d.args[1] for d in definitions},
+        widths,
+        radius is None or radius.is_number,
+        nodes,
     )
     growth = walk.grow(term)
     return Order(growth, tuple(walk.assumed.values()), MEANING)

@@ -21,6 +21,8 @@ from theory.vocabulary import RADIUS
 if TYPE_CHECKING:
     import sympy
 
+    from theory.graph import Graph
+    from theory.graph_orders import NodeOrders
     from theory.networks import Network
 
 
@@ -41,6 +43,7 @@ class Theorem:
         level: what the bound rests on, such as ``layers``.
         quantity: the measurement it bounds, by its name in the vocabulary.
         remarks: what a reader should know beside the statement.
+        graph: the graph that the network is, where the statement speaks of its nodes.
     """
 
     name: str
@@ -55,6 +58,7 @@ class Theorem:
     level: str = ""
     quantity: str = ""
     remarks: tuple[str, ...] = field(default=())
+    graph: Graph | None = None
 
     # -- the statement ----------------------------------------------------------------------------
 
@@ -85,7 +89,12 @@ class Theorem:
 
     @property
     def widths(self) -> tuple[sympy.Expr | int, ...]:
-        """m_0, ..., m_L of the network, or nothing for a general statement."""
+        """m_0, ..., m_L of the network, or nothing for a general statement.
+
+        For a statement about a graph the number of entries of each node's value.
+        """
+        if self.graph is not None:
+            return self.graph.sizes
         return tuple(self.network.widths) if self.network else ()
 
     # -- what it rests on -------------------------------------------------------------------------
@@ -109,7 +118,20 @@ class Theorem:
     @cached_property
     def order(self) -> Order:
         """The order of growth of the bound, and what that rests on."""
-        return order_of(self.statement.args[1], self.definitions, self.widths, self.radius)
+        return order_of(
+            self.statement.args[1], self.definitions, self.widths, self.radius, self.node_orders
+        )
+
+    @property
+    def node_orders(self) -> NodeOrders | None:
+        """The orders of the nodes' statistics, for a statement about a graph."""
+        if self.graph is None:
+            return None
+        from theory.derive.graph_bench import code_of
+        from theory.graph_orders import NodeOrders
+        from theory.graph_terms import parse
+
+        return NodeOrders(self.graph, parse(code_of(self.graph)))
 
     # -- numbers ----------------------------------------------------------------------------------
 

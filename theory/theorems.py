@@ -116,6 +116,8 @@ def hessian_bound(network: Network, radius: object = None, level: str = "layers"
     """A7: the Hessian norm of a dense network, bounded from its layer statistics.
 
     The bound is derived for this description: the engine walks its layers and emits kernel steps.
+    Every other architecture (A8, C1, C3) is walked node by node (:mod:`theory.ledger.graphs`), at
+    the level ``layers``; with several outputs the bound holds for each.
 
     Args:
         network: the description.
@@ -137,8 +139,10 @@ def hessian_bound(network: Network, radius: object = None, level: str = "layers"
     if level not in LEVELS:
         msg = f"level {level!r} is not known; levels: {', '.join(LEVELS)}"
         raise ValueError(msg)
-    _require_constants(network, (1, 2))
     value = _radius(radius)
+    if not network.is_dense:
+        return _graph_bound(network, value, level)
+    _require_constants(network, (1, 2))
     if level == "slopes" and value is not None:
         msg = (
             f"level 'slopes' with radius {radius!r}: slopes are known at the centre alone; "
@@ -163,6 +167,18 @@ def hessian_bound(network: Network, radius: object = None, level: str = "layers"
         level,
         "hessian_norm",
     )
+
+
+def _graph_bound(network: Network, radius: sympy.Expr | None, level: str) -> Theorem:
+    from theory.ledger.graphs import graph_bound
+
+    if level != "layers":
+        msg = (
+            f"level {level!r} is known for plain dense networks alone, and {network!r} is none; "
+            "use level 'layers'"
+        )
+        raise HypothesisError(msg)
+    return graph_bound(network.graph, radius, network)
 
 
 def used(judgement: Judgement, d: Workbench) -> tuple[list[Term], list[Claim]]:

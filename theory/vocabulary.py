@@ -232,6 +232,83 @@ QUANTITIES: dict[str, Quantity] = {
             "E", "E_{{{}}}", "movement of the activations on the ball, at most", "Euclidean norm"
         ),
         Quantity(
+            "node_map",
+            "A^{{{}}}",
+            "linear map by which node n acts on its parent, linear in its weights W^n",
+            "from the parent's value to the value of n",
+            "signed",
+        ),
+        Quantity(
+            "own",
+            "B^{{{}}}",
+            "derivative of the value of node n by its own weights W^n",
+            "from the weights to the value of n, linear in the parent's value",
+            "signed",
+        ),
+        Quantity(
+            "form",
+            "T^{{{}}}",
+            "bilinear form of node n in its weights and its parent's value",
+            "three-tensor, (T(V, a))_k = a' T_k V",
+            "signed",
+        ),
+        Quantity(
+            "link",
+            "L^{{{}}}",
+            "fixed linear map of node n on the value of its j-th parent, counted from 0",
+            "does not depend on the parameters",
+            "signed",
+        ),
+        Quantity("covector", "e", "which output is meant", "a unit vector", "signed"),
+        Quantity(
+            "node_norm",
+            "s_{{{}}}",
+            "norm of the map A^n by which node n acts on its parent",
+            "spectral norm",
+        ),
+        Quantity(
+            "node_norm_bar",
+            r"\bar s_{{{}}}",
+            "the same on the ball, at most",
+            "as s",
+        ),
+        Quantity(
+            "own_norm",
+            "b_{{{}}}",
+            "norm of the derivative of the value of node n by its own weights",
+            "spectral norm",
+        ),
+        Quantity("own_norm_bar", r"\bar b_{{{}}}", "the same on the ball, at most", "as b"),
+        Quantity(
+            "mixed_norm",
+            "x_{{{}}}",
+            "norm of the mixed derivative of the output by W^n and by the parent's value",
+            "spectral norm",
+        ),
+        Quantity("mixed_norm_bar", r"\bar x_{{{}}}", "the same on the ball, at most", "as x"),
+        Quantity(
+            "tau",
+            r"\tau_{{{}}}",
+            "constant of the bilinear form of node n",
+            "|c . T(V, a)| <= tau |c| |V| |a|",
+        ),
+        Quantity(
+            "ell",
+            r"\ell_{{{}}}",
+            "bound on the fixed map of node n on its j-th parent",
+            "spectral norm",
+        ),
+        Quantity(
+            "mu", r"\mu_{{{}}}", "movement of the value of node n on the ball", "Euclidean norm"
+        ),
+        Quantity("reach", "P_{{{}}}", "bound on the Jacobian of alpha^n by W^k", "spectral norm"),
+        Quantity(
+            "reach_bar",
+            r"\bar P_{{{}}}",
+            "bound on the Jacobian of alpha^n by W^k on the ball",
+            "spectral norm",
+        ),
+        Quantity(
             "G",
             "G_{{{}}}",
             "movement of the back-propagated signal on the ball, at most",

@@ -14,7 +14,7 @@ import math
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
-from typing import Any
+from typing import Any, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -76,6 +76,14 @@ class Architecture:
         """Number of all entries of alpha^0, z^1, alpha^1, ..., alpha^L and f."""
         return self.widths[0] + 2 * sum(self.widths[1:]) + 1
 
+    def outputs(self, theta: jax.Array, readout: jax.Array, x: jax.Array) -> jax.Array:
+        """alpha^0, z^1, alpha^1, ..., alpha^L and f one after the other (see :meth:`slot`)."""
+        run = backward(unflatten(theta, self), readout, x, self.activations)
+        layers = [run.alpha[0]]
+        for z, alpha in zip(run.z, run.alpha[1:], strict=True):
+            layers += [z, alpha]
+        return jnp.concatenate([*layers, run.f[None]])
+
 
 def architecture(model: Model) -> Architecture:
     """The architecture of a model."""
@@ -101,12 +109,15 @@ def unflatten(theta: jax.Array, arch: Architecture) -> Params:
     return params
 
 
-def _outputs(theta: jax.Array, readout: jax.Array, x: jax.Array, arch: Architecture) -> jax.Array:
-    run = backward(unflatten(theta, arch), readout, x, arch.activations)
-    layers = [run.alpha[0]]
-    for z, alpha in zip(run.z, run.alpha[1:], strict=True):
-        layers += [z, alpha]
-    return jnp.concatenate([*layers, run.f[None]])
+class Outputs(Protocol):
+    """What is differentiated: an architecture of layers, or a graph of nodes."""
+
+    def outputs(self, theta: Any, readout: Any, x: Any) -> Any:
+        """All outputs one after the other, from parameters, fixed weights and input."""
+
+
+def _outputs(theta: Any, readout: Any, x: Any, arch: Outputs) -> jax.Array:
+    return jnp.asarray(arch.outputs(theta, jax.tree.map(jnp.asarray, readout), jnp.asarray(x)))
 
 
 @partial(jax.jit, static_argnames="arch")
@@ -120,7 +131,7 @@ def values(
         and the gradient of f by each alpha^l, through the layers above l only.
     """
     params = unflatten(jnp.asarray(theta), arch)
-    found = _outputs(jnp.asarray(theta), jnp.asarray(readout), jnp.asarray(x), arch)
+    found = _outputs(jnp.asarray(theta), readout, x, arch)
 
     def signal(layer: int) -> jax.Array:
         rest = {**params, "W": params["W"][layer:]}
@@ -135,31 +146,27 @@ def values(
 
 
 @partial(jax.jit, static_argnames="arch")
-def pushed(
-    theta: Vector, readout: Vector, x: Vector, direction: Vector, arch: Architecture
-) -> jax.Array:
+def pushed(theta: Vector, readout: Any, x: Vector, direction: Vector, arch: Outputs) -> jax.Array:
     """The derivative of all outputs along a direction of parameter space."""
 
     def function(t: jax.Array) -> jax.Array:
-        return _outputs(t, jnp.asarray(readout), jnp.asarray(x), arch)
+        return _outputs(t, readout, x, arch)
 
     return jax.jvp(function, (jnp.asarray(theta),), (jnp.asarray(direction),))[1]
 
 
 def _pulled(
-    theta: jax.Array, readout: Vector, x: Vector, covector: Vector, arch: Architecture
+    theta: jax.Array, readout: Any, x: Vector, covector: Vector, arch: Outputs
 ) -> jax.Array:
     def function(t: jax.Array) -> jax.Array:
-        return _outputs(t, jnp.asarray(readout), jnp.asarray(x), arch)
+        return _outputs(t, readout, x, arch)
 
     (gradient,) = jax.vjp(function, theta)[1](jnp.asarray(covector))
     return jnp.asarray(gradient)
 
 
 @partial(jax.jit, static_argnames="arch")
-def pulled(
-    theta: Vector, readout: Vector, x: Vector, covector: Vector, arch: Architecture
-) -> jax.Array:
+def pulled(theta: Vector, readout: Any, x: Vector, covector: Vector, arch: Outputs) -> jax.Array:
     """The gradient by the parameters of a linear combination of all outputs."""
     return _pulled(jnp.asarray(theta), readout, x, covector, arch)
 
@@ -167,11 +174,11 @@ def pulled(
 @partial(jax.jit, static_argnames="arch")
 def curved(
     theta: Vector,
-    readout: Vector,
+    readout: Any,
     x: Vector,
     covector: Vector,
     direction: Vector,
-    arch: Architecture,
+    arch: Outputs,
 ) -> jax.Array:
     """The Hessian by the parameters of a linear combination of all outputs, times a direction."""
 

@@ -21,7 +21,15 @@ from proofs_check.measuring.operators import Operator
 from proofs_check.measuring.rounding import Jet, Measured, constant, coordinate
 from theory.activations import ActivationFunction
 from theory.terms import Term
-from theory.vocabulary import OUTER, SAMPLE_SPACE, SAMPLES
+from theory.vocabulary import (
+    OUTER,
+    RECURSIVE,
+    SAMPLE_SPACE,
+    SAMPLES,
+    STATISTICS,
+    definition,
+    recursive_definition,
+)
 
 
 class EvaluationError(ValueError):
@@ -99,24 +107,28 @@ class Environment:
         self.meanings: dict[Term, Term] = {d.args[0]: d.args[1] for d in self.definitions}
         self._states: dict[tuple[str, str], State] = {}
         self._weights: dict[tuple[int, str], Operator] = {}
-        named: dict[str, Params] = dict(self.points)
+        self.named: dict[str, Params] = dict(self.points)
+        self._thetas: dict[str, Vector] = {}
         if self.model is not None:
-            named.setdefault("theta0", self.model.params)
-            named |= {f"ball#{i}": p for i, p in enumerate(self.ball_points)}
-            for params in named.values():
-                check_params(self.model, params)
-            self._arch = derivatives.architecture(self.model)
-            self._readout = np.asarray(self.model.readout, dtype=np.float64)
-            if self.outer is not None:  # phi is the activation of the layer after the last
-                self.indices = {**self.indices, OUTER.args[0]: self._arch.depth + 1}
-        self.named = named
+            self.named.setdefault("theta0", self.model.params)
+            self.named |= {f"ball#{i}": p for i, p in enumerate(self.ball_points)}
+            self._bind(self.model)
         rows: dict[str, ArrayLike] = {}
         for name, value in self.inputs.items():
             array = np.asarray(value)
             if array.ndim == 2:
                 rows |= {f"{name}{i}": row for i, row in enumerate(array, start=1)}
         self.inputs = {**self.inputs, **rows}
-        self._thetas = {name: derivatives.flatten(params) for name, params in named.items()}
+
+    def _bind(self, model: Model) -> None:
+        """Read the model and the parameters at all points."""
+        for params in self.named.values():
+            check_params(model, params)
+        self._arch = derivatives.architecture(model)
+        self._readout = np.asarray(model.readout, dtype=np.float64)
+        self._thetas = {name: derivatives.flatten(params) for name, params in self.named.items()}
+        if self.outer is not None:  # phi is the activation of the layer after the last
+            self.indices = {**self.indices, OUTER.args[0]: self._arch.depth + 1}
 
     def binding(self, variables: Mapping[Term, Any]) -> Environment:
         """The same environment with other values of the schematic variables.
@@ -193,6 +205,11 @@ class Environment:
             matrix.size = norms.spectral(matrix, self.seed).upper
             self._weights[key] = matrix
         return self._weights[key]
+
+    @property
+    def fixed(self) -> Any:
+        """The weights that are not trained, as the architecture takes them."""
+        return self._readout
 
     def readout(self, point: str | None) -> Vector:
         """The readout v at a point, or the fixed one, shape (m_L,)."""
@@ -292,6 +309,12 @@ class Environment:
         value, *rest = host_derivatives(self.activation(layer), z, 3)
         slope, bend, twist = (float(np.max(np.abs(d), initial=0.0)) for d in rest)
         return float(np.linalg.norm(value)), slope, bend, twist
+
+    def statistic(self, name: str, index: int, point: Term, at: Term) -> Term | None:
+        """What a layer statistic stands for; None for other symbols."""
+        if name in RECURSIVE:
+            return recursive_definition(name, index, point, at)
+        return definition(name, index, point, at) if name in STATISTICS else None
 
     # -- spaces and variables ---------------------------------------------------------------------
 

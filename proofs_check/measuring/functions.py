@@ -17,7 +17,6 @@ import numpy as np
 
 from numerics.activations import derivatives as activation_derivatives
 from numerics.activations import host_derivatives
-from numerics.models import backward
 from proofs_check.measuring import operators
 from proofs_check.measuring.derivatives import unflatten
 from proofs_check.measuring.environment import Environment, EvaluationError
@@ -131,30 +130,20 @@ def _matrix(term: Term, point: Term, ctx: Context, theta: jax.Array) -> jax.Arra
 def _named(term: Term, ctx: Context, theta: jax.Array) -> jax.Array:
     name, _, _, *tags = term.args
     layer = next((t for t in tags if type(t) is int), 0)
-    at = next((t.args[0] for t in tags if isinstance(t, Term) and t.sort == "input"), None)
-    params = unflatten(theta, ctx.env.arch)
+    arch = ctx.env.arch
     if name == "theta":
         return theta[:, None]
-    if name == "W":
-        return jnp.asarray(params["W"][layer - 1])
-    if name == "v":
-        return jnp.asarray(params["v"])[:, None]
-    arch = ctx.env.arch
-    readout = params["v"] if arch.trained else jnp.asarray(ctx.env.readout(None))
+    if name in ("W", "v"):
+        params = unflatten(theta, arch)
+        return jnp.asarray(params["W"][layer - 1] if name == "W" else params["v"][:, None])
+    at = next(t.args[0] for t in tags if isinstance(t, Term) and t.sort == "input")
     if name == "F":
-        samples = jnp.stack([jnp.asarray(ctx.env.input(i)) for i in ctx.env.samples(str(at))])
-        return jax.vmap(lambda x: backward(params, readout, x, arch.activations).f)(samples)[
-            :, None
-        ]
-    x = jnp.asarray(ctx.env.input(str(at)))
-    run = backward(params, readout, x, arch.activations)
-    match name:
-        case "alpha":
-            return run.alpha[layer][:, None]
-        case "z":
-            return run.z[layer - 1][:, None]
-        case "f":
-            return run.f[None, None]
+        samples = jnp.stack([jnp.asarray(ctx.env.input(i)) for i in ctx.env.samples(at)])
+        return jax.vmap(lambda x: arch.outputs(theta, ctx.env.fixed, x)[-1])(samples)[:, None]
+    if name in LAYERS:
+        found = arch.outputs(theta, ctx.env.fixed, jnp.asarray(ctx.env.input(at)))
+        start, stop = arch.slot(name, layer)
+        return jnp.asarray(found[start:stop, None])
     msg = f"{term} is not differentiated by the parameters here"
     raise EvaluationError(msg)
 

@@ -27,15 +27,7 @@ from proofs_check.measuring.rounding import (
 )
 from theory.activations import UnboundedDerivativeError
 from theory.terms import Term, substitute
-from theory.vocabulary import (
-    CENTRE,
-    INPUT,
-    READOUT,
-    RECURSIVE,
-    STATISTICS,
-    definition,
-    recursive_definition,
-)
+from theory.vocabulary import CENTRE, INPUT, READOUT
 
 
 def real(term: Term, env: Environment) -> Measured:
@@ -141,11 +133,12 @@ def _symbol(term: Term, env: Environment) -> Measured:
         except UnboundedDerivativeError:
             bound = math.inf
         return Measured(bound, U * bound)
-    if name in (*STATISTICS, *RECURSIVE) and index is not None:
+    if index is not None:
         point = next((t for t in tags if isinstance(t, Term) and t.sort == "point"), CENTRE)
         at = next((t for t in tags if isinstance(t, Term) and t.sort == "input"), INPUT)
-        means = recursive_definition if name in RECURSIVE else definition
-        return real(means(name, index, point, at), env)
+        value = env.statistic(name, index, point, at)
+        if value is not None:
+            return real(value, env)
     msg = (
         f"the symbol {term} has no value: give its definition in definitions, or "
         f"reals={{{name!r}: number}}"
@@ -166,7 +159,7 @@ def _by_definition(term: Term, meaning: Term, env: Environment) -> Measured:
 
 def _operator(term: Term, env: Environment) -> Operator:
     args = term.args
-    own = env.own_operator(term) if term.head in ("op", "jac", "hess") else None
+    own = env.own_operator(term) if term.head in ("op", "jac", "hess", "contract") else None
     if own is not None:
         return own
     match term.head:

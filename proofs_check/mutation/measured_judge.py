@@ -15,10 +15,13 @@ import numpy as np
 import numerics
 import theory
 from numerics.models import Model
+from proofs_check import graph_adversaries
 from proofs_check.adversaries import linear
 from proofs_check.descents import descent
 from proofs_check.measuring.environment import Environment, EvaluationError
 from proofs_check.measuring.evaluate import Comparison, evaluate
+from proofs_check.measuring.graph_environment import GraphEnvironment
+from proofs_check.measuring.graph_models import GraphArchitecture, GraphModel, draw
 from theory.lemmas import KAPPA
 from theory.proofs import Proof
 from theory.terms import Term, make, subterms
@@ -65,6 +68,8 @@ def _environments(proof: Proof) -> Iterator[Environment]:
         yield from (_trained(proof.definitions, s) for s in SEEDS)
     elif "twice_differentiable" in facts and "dense" not in facts:
         yield from map(_bilinear, SEEDS)
+    elif "graph" in facts:
+        yield from (_graph(facts["graph"].args[1], proof.definitions, s) for s in SEEDS)
     elif facts or any(t.head == "op" for t in subterms(proof.statement)):
         yield from (_network(proof.definitions, *case) for case in _architectures(facts.values()))
     else:
@@ -124,6 +129,30 @@ def _trained(definitions: tuple[Term, ...], seed: int) -> Environment:
     x, y = rng.standard_normal((2, 3)), rng.standard_normal(2)
     model = numerics.instantiate(net, {}, seed=seed)
     return descent(model, x, y, definitions=definitions).binding({KAPPA: 1.5})
+
+
+@lru_cache(maxsize=256)
+def _architecture(code: str, size: int) -> GraphArchitecture:
+    """A graph with that code: vectors of one size, dense maps, sums."""
+    return GraphArchitecture(graph_adversaries.instance(code, size))
+
+
+def _graph(code: str, definitions: tuple[Term, ...], seed: int) -> GraphEnvironment:
+    arch = _architecture(code, 1 + seed % 2)
+    drawn = draw(arch.graph, seed)
+    model = GraphModel(arch, drawn.params, drawn.fixed, seed)
+    rng = np.random.default_rng(seed + 100)
+    radius = RADIUS if seed % 3 else 0.05
+    step = rng.standard_normal(arch.num_params)
+    there = model.theta + 0.99 * radius * step / np.linalg.norm(step)
+    return GraphEnvironment(
+        model,  # type: ignore[arg-type]
+        points={"theta": graph_adversaries.unflatten(there, arch)},  # type: ignore[dict-item]
+        inputs={n: rng.standard_normal(arch.sizes[0]) for n in ("x", "z")},
+        reals={"R": radius},
+        definitions=definitions,
+        seed=seed,
+    )
 
 
 def _says_the_same(formula: Term) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import combinations
 from typing import Any
 
@@ -17,12 +18,13 @@ from proofs_check.replay import training
 from proofs_check.replay.binding import STAR, brief, free, mentions, postorder, put
 from proofs_check.replay.words import equal
 from theory import vocabulary
+from theory.graph_terms import GRAPH_STATISTICS, Shape, parse
 from theory.proofs import Proof
 from theory.terms import PARAMS, SCALAR, Term, make
 
 # real symbols that trusted lemmas speak about
-INTERPRETED = frozenset({"lambda", "beta", "J", "eta", "part_beta", "part_slope"})
-MEASURED = frozenset(vocabulary.STATISTICS)  # real symbols that are measured on networks
+INTERPRETED = frozenset({"lambda", "beta", "J", "eta", "part_beta", "part_slope", "tau", "ell"})
+MEASURED = frozenset({*vocabulary.STATISTICS, *GRAPH_STATISTICS})  # measured on networks
 
 
 @dataclass(frozen=True)
@@ -67,8 +69,11 @@ _FACTS: dict[str, tuple[str, ...]] = {
     "dominant": ("part", "natural", "count"),
     "part_bounded": ("part", "point", "input"),
     "part_steep": ("part", "point", "input"),
+    "graph": ("code",),
 }
 _ASSEMBLY = frozenset({"assembly", "shared", "scale", "dominant", "part_bounded", "part_steep"})
+# what a graph is not described by
+_OF_LAYERS = frozenset({"dense", "pointwise", "readout", "parameters", *_ASSEMBLY})
 
 
 def kind_of(formula: Term) -> str:
@@ -121,7 +126,17 @@ def _is_tag(wanted: str, tag: Any) -> bool:
             return type(tag) is int and tag >= 1
         case "kind":
             return tag in ("trained", "fixed")
+        case "code":
+            return type(tag) is str and _graph(tag) is not None
     return getattr(tag, "sort", "") == wanted
+
+
+def _graph(code: str) -> Shape | None:
+    """The graph of a code; None where it is not one."""
+    try:
+        return parse(code)
+    except ValueError:
+        return None
 
 
 def _is_in_ball(formula: Term) -> bool:
@@ -204,9 +219,11 @@ def contradictions(assumptions: Iterable[Term]) -> list[str]:
     layers: set[int] = set()
     problems: list[str] = []
     names: set[str] = set()
-    for fact in _facts(assumptions, problems):
-        if not _is_fact(fact):
-            continue
+    known_facts = [f for f in _facts(assumptions, problems) if _is_fact(f)]
+    graphs = {f.args[1] for f in known_facts if f.args[0] == "graph"}
+    if graphs:
+        return problems + _graph_contradictions(graphs, known_facts)
+    for fact in known_facts:
         name, tags = fact.args[0], fact.args[1:]
         names.add(name)
         for wanted, tag in zip(_FACTS[name], tags, strict=True):
@@ -224,6 +241,24 @@ def contradictions(assumptions: Iterable[Term]) -> list[str]:
     outside = {i for i in layers if i < 1 or (known and i > min(known))}
     if outside:
         problems.append(f"the facts speak of hidden layers {sorted(outside)}, which do not exist")
+    return problems
+
+
+def _graph_contradictions(codes: set[str], facts: list[Term]) -> list[str]:
+    """The same where a fact says which graph of nodes the network is."""
+    if len(codes) > 1:
+        return [f"the facts give {len(codes)} different graphs to one network"]
+    (code,) = codes
+    shape = parse(code)
+    problems: list[str] = []
+    layered = sorted({f.args[0] for f in facts} & _OF_LAYERS)
+    if layered:
+        problems.append(f"the facts {', '.join(layered)} speak of layers, the network is a graph")
+    activations = {n for n, kind in enumerate(shape.kinds) if kind == "pointwise"}
+    named = {f.args[1] for f in facts if f.args[0] in ("smooth", "bounded")}
+    outside = {n for n in named if type(n) is int} - activations
+    if outside:
+        problems.append(f"the facts speak of activations of nodes {sorted(outside)}: not pointwise")
     return problems
 
 
@@ -251,8 +286,9 @@ def definition_problems(proof: Proof) -> list[str]:
     """Why the definitions of a proof are more than abbreviations; empty if they are not."""
     problems: list[str] = []
     defined: dict[Term, Term] = {}
+    shape = _graph_of(proof)
     for position, formula in enumerate(proof.definitions):
-        reason = _not_a_definition(formula)
+        reason = _not_a_definition(formula, shape)
         if reason is None and formula.args[0] in defined:
             reason = "the symbol is defined twice"
         if reason is not None:
@@ -265,7 +301,13 @@ def definition_problems(proof: Proof) -> list[str]:
     return problems
 
 
-def _not_a_definition(formula: Term) -> str | None:
+def _graph_of(proof: Proof) -> Shape | None:
+    """The graph that a proof is about; None where it is about layers."""
+    codes = [f.args[1] for f in proof.assumptions if _is_fact(f) and f.args[0] == "graph"]
+    return parse(codes[0]) if codes else None
+
+
+def _not_a_definition(formula: Term, shape: Shape | None) -> str | None:
     if formula.head != "eq" or formula.args[0].head != "sym":
         return "not of the form symbol = real"
     symbol, value = formula.args
@@ -275,7 +317,8 @@ def _not_a_definition(formula: Term) -> str | None:
     loose = {v for v in free(value) - free(symbol) if v.head in ("index", "var") or v is STAR}
     if loose or STAR in free(symbol):
         return f"the right side depends on {brief(sorted(map(brief, loose)))}, the symbol does not"
-    if name in MEASURED and value is not _measured(name, tags):
+    measured = _measured if shape is None else partial(_measured_of_node, shape)
+    if name in MEASURED and value is not measured(name, tags):
         return f"{name} is measured on networks as another quantity than this"
     return None
 
@@ -287,9 +330,23 @@ def _measured(name: str, tags: tuple[Any, ...]) -> Term | None:
     at = tags[2] if wanted == 3 else make("input", "x")
     if getattr(at, "sort", "") != "input":
         return None
-    if name == "s" and tags[0] == 0:
+    if name not in vocabulary.STATISTICS or (name == "s" and tags[0] == 0):
         return None
     return vocabulary.definition(name, tags[0], tags[1], at)
+
+
+def _measured_of_node(shape: Shape, name: str, tags: tuple[Any, ...]) -> Term | None:
+    wanted = 2 if name == "node_norm" else 3
+    sorts = ["point", "input"][: wanted - 1]
+    fits = name in GRAPH_STATISTICS and len(tags) == wanted and type(tags[0]) is int
+    if not fits or [getattr(t, "sort", "") for t in tags[1:]] != sorts:
+        return None
+    if not 0 <= tags[0] <= shape.last:
+        return None
+    if name.endswith("_norm") and shape.kinds[tags[0]] != "bilinear":
+        return None
+    at = tags[2] if wanted == 3 else make("input", "x")
+    return shape.definition(name, tags[0], tags[1], at)
 
 
 def _symbols(term: Term) -> Iterator[Term]:

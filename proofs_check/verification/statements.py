@@ -301,7 +301,9 @@ def predicted_order(statement: Theorem) -> Prediction:
     """
     widths: Sequence[Any] = statement.widths
     right = statement.statement.args[1]
-    growth: Growth = order_of(right, statement.definitions, widths, None).growth
+    growth: Growth = order_of(
+        right, statement.definitions, widths, None, statement.node_orders
+    ).growth
     sizes = [(sum((e for _, e in m.widths), Fraction(0)), m.log) for m in growth.monomials]
     if not sizes:
         msg = f"the bound of {statement.name} is zero; it has no order"

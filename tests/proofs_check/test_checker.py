@@ -16,6 +16,7 @@ import theory
 from proofs_check.replay.checker import CheckError, check
 from proofs_check.replay.hypotheses import INTERPRETED, MEASURED, definition_problems, kind_of
 from theory import kernel
+from theory.graph_terms import GRAPH_STATISTICS, parse
 from theory.lemmas import LEMMAS, fact, schema
 from theory.proofs import Proof, Step, from_json, proof_of, to_json
 from theory.terms import (
@@ -33,7 +34,17 @@ from theory.terms import (
     rat,
     subterms,
 )
-from theory.vocabulary import CENTRE, INPUT, POINT, RADIUS, definition, hessian, tolerance, weights
+from theory.vocabulary import (
+    CENTRE,
+    INPUT,
+    POINT,
+    RADIUS,
+    STATISTICS,
+    definition,
+    hessian,
+    tolerance,
+    weights,
+)
 
 X, Y = make("sym", "x"), make("sym", "y")
 L = make("index", "l", 0)
@@ -355,6 +366,15 @@ def test_the_symbols_that_lemmas_speak_about_are_known():
         "scale": (1, 2),
         "dominance": (1, 2),
     }
+    code = "input; linear 0; bilinear 1; pointwise 2; bilinear 3"
+    for kind, node in (("linear", 1), ("bilinear", 2), ("pointwise", 3)):
+        families |= {f"{name}_{kind}": (code, node) for name in ("node", "jacobian", "hessian")}
+    own = ("node_map_distance", "own_step", "own_distance", "form_bound", "form_distance")
+    families |= dict.fromkeys(own, (code, 2))
+    families |= dict.fromkeys(("hessian_output", "signal_output", "graph_block_norm"), (code,))
+    families |= {"signal_node": (code, 1), "link_bound": (code, 1, 0)}
+    families |= {"graph_coordinates": (code, 2, 4), "hessian_pointwise": ()}
+    families |= {"jacobian_pointwise": ()}
     spoken = set()
     for name in LEMMAS:
         found = schema(name, families.get(name, ()))
@@ -362,7 +382,11 @@ def test_the_symbols_that_lemmas_speak_about_are_known():
             spoken |= {t.args[0] for t in subterms(formula) if t.head == "sym"}
             assert all(kind_of(t) == "fact" for t in subterms(formula) if t.head == "fact")
     assert spoken == INTERPRETED
-    assert {definition(n, 1, CENTRE, INPUT).sort for n in MEASURED} == {"real"}
+    shape = parse(code)
+    of_nodes = {shape.definition(n, 2, CENTRE, INPUT).sort for n in GRAPH_STATISTICS}
+    of_layers = {definition(n, 1, CENTRE, INPUT).sort for n in STATISTICS}
+    assert of_nodes == of_layers == {"real"}
+    assert {*GRAPH_STATISTICS, *STATISTICS} == MEASURED
 
 
 # -- hostile files --------------------------------------------------------------------------------

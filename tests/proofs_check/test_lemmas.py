@@ -351,6 +351,39 @@ def _lower_order(right: Term) -> Term:
     return replaced(right, bend, make("act", bend.args[0], 1, bend.args[2]))
 
 
+# -- about graphs
+
+HALF = conclusion(lambda x, y: le(x, mul(rat(1, 2), y)))
+OPPOSITE = conclusion(lambda x, y: eq(x, make("neg", y)))
+for name in ("node_map_distance", "own_distance", "form_bound", "form_distance", "link_bound"):
+    false(name, "half the constant")(HALF)
+for name in ("node_linear", "jacobian_linear", "hessian_linear", "hessian_output", "signal_node"):
+    false(name, "the other sign")(OPPOSITE)
+false("node_bilinear", "twice")(conclusion(lambda x, y: eq(x, plus(y, y))))
+false("node_pointwise", "the derivative")(
+    conclusion(lambda x, y: eq(x, make("act", y.args[0], 1, y.args[2])))
+)
+false("own_step", "at the other point")(
+    conclusion(lambda x, y: eq(x, substitute_own(y, make("point", "p"))))
+)
+false("jacobian_bilinear", "without the own weights")(conclusion(lambda x, y: eq(x, y.args[1])))
+false("hessian_bilinear", "one cross term")(
+    conclusion(lambda x, y: eq(x, plus(y.args[0], y.args[1])))
+)
+false("signal_output", "twice")(conclusion(lambda x, y: eq(x, plus(y, y))))
+false("graph_coordinates", "always zero")(
+    conclusion(lambda x, y: eq(x, make("zero", x.rows, x.cols)))
+)
+false("graph_block_norm", "half the matrix")(HALF)
+
+
+def substitute_own(term: Term, point: Term) -> Term:
+    """The derivative by own weights, the first factor, at another point."""
+    own, *rest = term.args
+    tags = [point if getattr(t, "sort", "") == "point" else t for t in own.args]
+    return make("dot", make("op", *tags), *rest)
+
+
 def test_every_lemma_has_a_false_neighbour() -> None:
     assert set(LEMMAS) == {name for name, _, _ in FALSE}
 

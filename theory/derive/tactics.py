@@ -186,7 +186,19 @@ def spectral_bound(
     """
     facts = [kernel.hypothesis(make("fact", "parameters", depth, readout))]
     whole = operator_variable("A", make("params"), make("params"))
-    first = use("block_norm", depth, readout, bind={whole: operator}, given=facts)
+    return joined_blocks(
+        use("block_norm", depth, readout, bind={whole: operator}, given=facts), known, entries
+    )
+
+
+def joined_blocks(first: Judgement, known: Known, entries: Sequence[Term]) -> Judgement:
+    """Enlarge the blocks' norms to their bounds.
+
+    Args:
+        first: ``norm(operator) <= specnorm(norms of its blocks)``.
+        known: for every block a judgement ``norm <= entry``.
+        entries: the bounds of the blocks, row by row.
+    """
     matrix = first.conclusion.args[1]
     size, blocks = matrix.args[0], matrix.args[1:]
     pairs = [(i, j) for i in range(size) for j in range(size)]
@@ -209,6 +221,7 @@ __all__ = [
     "bound_norm",
     "chain",
     "hole",
+    "joined_blocks",
     "raised",
     "rearranged",
     "reflexive",

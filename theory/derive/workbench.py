@@ -36,8 +36,42 @@ class Claim:
     judgement: Judgement
 
 
+class Bench:
+    """What every derivation does: abbreviate, remember bounds, state each fact once."""
+
+    point: Term
+    at: Term
+    known: Known
+    definitions: list[Term]
+    claims: list[Claim]
+    facts: dict[Term, Judgement]
+
+    def define(self, name: str, tags: tuple[Arg, ...], value: Term) -> Judgement:
+        """Introduce an abbreviation: ``symbol = value`` as a hypothesis."""
+        formula = eq(symbol(name, *tags, CENTRE, self.at), value)
+        self.definitions.append(formula)
+        return kernel.hypothesis(formula)
+
+    def learn(self, judgement: Judgement, label: str = "", title: str = "") -> Judgement:
+        """Remember a bound on a norm, and show it to the reader when it has a label."""
+        self.known[judgement.conclusion.args[0]] = judgement
+        if label:
+            self.claims.append(Claim(label, title, judgement))
+        return judgement
+
+    def named(self, judgement: Judgement, definition: Judgement) -> Judgement:
+        """Replace the right side by the symbol that is defined as it."""
+        value = definition.conclusion.args[1]
+        return chain(rearranged(at_most(judgement), value), kernel.symmetry(definition))
+
+    def fact(self, name: str, *tags: Arg) -> Judgement:
+        """A hypothesis about the network; the same one each time."""
+        formula = fact(name, *tags)
+        return self.facts.setdefault(formula, kernel.hypothesis(formula))
+
+
 @dataclass
-class Derivation:
+class Derivation(Bench):
     """The workbench of one derivation: where, for which architecture, and what is known so far.
 
     Attributes:
@@ -63,29 +97,6 @@ class Derivation:
     claims: list[Claim] = field(default_factory=list)
     facts: dict[Term, Judgement] = field(default_factory=dict)
     pairs: dict[tuple[Which, Which], Judgement] = field(default_factory=dict)
-
-    def define(self, name: str, tags: tuple[Arg, ...], value: Term) -> Judgement:
-        """Introduce an abbreviation: ``symbol = value`` as a hypothesis."""
-        formula = eq(symbol(name, *tags, CENTRE, self.at), value)
-        self.definitions.append(formula)
-        return kernel.hypothesis(formula)
-
-    def learn(self, judgement: Judgement, label: str = "", title: str = "") -> Judgement:
-        """Remember a bound on a norm, and show it to the reader when it has a label."""
-        self.known[judgement.conclusion.args[0]] = judgement
-        if label:
-            self.claims.append(Claim(label, title, judgement))
-        return judgement
-
-    def named(self, judgement: Judgement, definition: Judgement) -> Judgement:
-        """Replace the right side by the symbol that is defined as it."""
-        value = definition.conclusion.args[1]
-        return chain(rearranged(at_most(judgement), value), kernel.symmetry(definition))
-
-    def fact(self, name: str, *tags: Arg) -> Judgement:
-        """A hypothesis about the network; the same one each time."""
-        formula = fact(name, *tags)
-        return self.facts.setdefault(formula, kernel.hypothesis(formula))
 
     def place(self, index: Arg) -> dict[Term, Arg]:
         """Bindings of a network lemma's layer, point and input."""

@@ -24,7 +24,7 @@ from theory.writing.prose import prose
 from theory.writing.reasons import Reasons, by_input, definition_bundles
 from theory.writing.rows import SIGNS, chain_rows, display, fitting, listed
 from theory.writing.sentences import network_sentences, order_sentences
-from theory.writing.typeset import LINE, broken
+from theory.writing.typeset import LINE, broken, width
 
 PREAMBLE = r"""\documentclass[11pt]{article}
 \usepackage[margin=1in]{geometry}
@@ -87,7 +87,10 @@ def theorem_to_math(theorem: Theorem) -> str:
 def default_prefix(theorem: Theorem) -> str:
     """A prefix of labels that tells apart the theorems a paper is likely to have side by side."""
     parts = [re.sub(r"[^A-Za-z0-9+]+", "-", theorem.name)]
-    if theorem.network is not None:
+    if theorem.graph is not None:
+        parts += [f"N{len(theorem.graph.nodes) - 1}"]
+        parts += ["ball"] if theorem.radius is not None else []
+    elif theorem.network is not None:
         parts += [f"L{theorem.network.depth}"]
         parts += ["v"] if theorem.network.readout.trainable else []
         parts += ["ball"] if theorem.radius is not None else []
@@ -217,24 +220,28 @@ class Page:
         return rf" ${name}_{{k',k}}={name}_{{k,k'}}${corner} and"
 
     def _readout(self) -> str:
+        if self.theorem.graph is not None:
+            return ""
         network = self.theorem.network
         return "v" if network is not None and network.readout.trainable else ""
 
     def _definition_list(self) -> str:
         rows = []
         last = len(self.reasons.definitions) - 1
+        scopes = [width(range_of(b.rows)) for _, b in self.reasons.definitions]
+        beside = max(10.0, 7.0 + max(scopes, default=0.0))  # left sides and ranges are columns
         for i, (label, b) in enumerate(self.reasons.definitions):
             left, right = b.forms[0].args
             scope = range_of(b.rows)
             stop = "." if i == last else ","
             tail = f"&& ({scope}){stop}" if scope else stop
-            lines = broken(tex(right), LINE - 10, LINE - 12)
+            lines = broken(tex(right), LINE - beside, LINE - beside - 2)
             body = "\\notag\\\\\n&\\qquad ".join(lines)
             rows.append(rf"{tex(left)} &= {body} {tail} \label{{eq:{self.prefix}:def-{label}}}")
         return "\\begin{align}\n" + "\\\\\n".join(rows) + "\n\\end{align}"
 
     def _order(self) -> str:
-        if self.theorem.network is None:
+        if self.theorem.network is None and self.theorem.graph is None:
             return ""
         return "\n".join([r"\wpheading{Order of growth}", order_sentences(self.theorem)])
 

@@ -26,6 +26,24 @@ _OPERATORS = {
 }
 
 
+_SHORT = {
+    "node_map": "A",
+    "own": "B",
+    "form": "T",
+    "link": "L",
+    "covector": "e",
+    "node_norm": "s",
+    "node_norm_bar": "s_bar",
+    "own_norm": "b",
+    "own_norm_bar": "b_bar",
+    "mixed_norm": "x",
+    "mixed_norm_bar": "x_bar",
+    "reach": "P",
+    "reach_bar": "P_bar",
+}
+"""How the names that graphs use are shown; no proof is about layers and about nodes."""
+
+
 def plain(term: Term) -> str:
     """A term on one line of plain text."""
     return _plain(term, 0)
@@ -41,7 +59,7 @@ def _tag(tag: Any) -> str:
 def _named(term: Term) -> str:
     """A symbol with its layer indices; the centre is marked 0, the ball's point is not."""
     tags = term.args[3:] if term.head == "op" else term.args[1:]
-    name = str(term.args[0])
+    name = str(_SHORT.get(term.args[0], term.args[0]))
     name = _OPERATORS.get(name, name) if term.head == "op" else name
     if name == "theta" and len(tags) == 1 and tags[0] not in (CENTRE, POINT):
         return _tag(tags[0])
@@ -165,11 +183,11 @@ def theorem_to_text(theorem: Theorem) -> str:
     if theorem.definitions:
         lines += ["", "where"]
         lines += [f"    {plain(d)}" for d in reversed(theorem.definitions)]
-    if theorem.network:
+    if theorem.widths:
         shown = ", ".join(f"m_{i} = {w}" for i, w in enumerate(theorem.widths))
         lines += ["", f"widths: {shown}"]
     lines += ["", "assuming"] + [f"    - {a.text}" for a in theorem.assumptions]
-    if theorem.network:
+    if theorem.widths:
         lines += ["", f"order: {theorem.order}"]
         lines += [f"    {a}" for a in theorem.order.assumptions]
     names = ", ".join(lemma.name for lemma in theorem.lemmas)

@@ -121,6 +121,8 @@ def _dimension(node: Node) -> str:
     match node.args[0].head:
         case "layer":
             return f"m_{{{index_to_latex(node.args[0].args[0])}}}"
+        case "weights":
+            return rf"\dim W^{{{index_to_latex(node.args[0].args[0])}}}"
         case "params":
             return "p"
         case "scalar":
@@ -164,6 +166,7 @@ PRINTERS.update(
         "params": _space,
         "layer": _space,
         "part": _space,
+        "weights": _space,
         "space": _space,
         "tensor": _space,
         "id": lambda n: rf"I_{{{_dimension(Like('dim', n.args))}}}",

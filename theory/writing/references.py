@@ -123,7 +123,11 @@ REFERENCES: dict[str, Reference] = {
                 ("year", "2022"),
                 ("eprint", "2205.11786"),
             ),
-            ("Zhu, Liu and Belkin 2022",),
+            (
+                "L. Zhu, C. Liu, M. Belkin, Transition to linearity of general neural networks "
+                "with directed acyclic graph architecture, NeurIPS 2022",
+                "Zhu, Liu and Belkin 2022",
+            ),
         ),
         Reference(
             "HornJohnson2013",

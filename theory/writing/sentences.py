@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
 
+from theory.graph import BilinearRule, Graph, LinearRule, PointwiseRule
 from theory.orders import Growth, Monomial, OrderAssumption
 from theory.terms import Term, subterms
 from theory.theorem import Theorem
@@ -22,6 +23,8 @@ MANY = 3  # from more equal names on, those in the middle are left out
 
 def network_sentences(theorem: Theorem) -> str:
     """The network in words: depth, widths, activations with their constants, readout."""
+    if theorem.graph is not None:
+        return graph_sentences(theorem, theorem.graph)
     network = theorem.network
     if network is None:
         return ""
@@ -36,6 +39,39 @@ def network_sentences(theorem: Theorem) -> str:
     if theorem.radius is not None and str(theorem.radius) != "R":
         parts.append(f"The radius is $R={_sympy(theorem.radius)}$.")
     return " ".join(parts)
+
+
+def graph_sentences(theorem: Theorem, graph: Graph) -> str:
+    """A graph in words: what each node is, its size and its constants."""
+    items = []
+    for node, size in zip(graph.nodes, graph.sizes, strict=True):
+        label = escaped(node.label or type(node.rule).__name__)
+        parts = [rf"\texttt{{{label}}}"]
+        parts.append(rf"$m_{{{node.index}}}={_width(size)}$")
+        match node.rule:
+            case BilinearRule(trainable=True):
+                parts.append(rf"$\tau_{{{node.index}}}={_sympy(node.rule.contraction)}$")
+            case LinearRule():
+                parts += [
+                    rf"$\ell_{{{node.index},{slot}}}={_sympy(value)}$"
+                    for slot, value in enumerate(node.rule.norms)
+                ]
+            case PointwiseRule():
+                formula = _sympy(node.rule.function.expr)
+                parts[-1] = rf"$\sigma_{{{node.index}}}\colon t\mapsto {formula}$"
+                parts[-1] += _constants(node.rule.function).replace("_l", f"_{{{node.index}}}")
+            case BilinearRule():
+                parts.append("weights drawn and not trained")
+        items.append(rf"\item[{node.index}] {', '.join(parts)};")
+    items[-1] = items[-1].removesuffix(";") + "."
+    text = (
+        r"Let $f(\theta;x)$ be an output of a network of the following nodes, $\alpha^n$ being the "
+        r"value of node $n$, with $m_n$ entries."
+    )
+    body = [r"\begin{description}\setlength{\itemsep}{0pt}", *items, r"\end{description}"]
+    if theorem.radius is not None and str(theorem.radius) != "R":
+        body.append(f"The radius is $R={_sympy(theorem.radius)}$.")
+    return "\n".join([text, *body])
 
 
 def _sympy(value: Any) -> str:
