@@ -14,6 +14,14 @@ from numerics.activations import jax_function  # noqa: E402
 from numerics.assemblies import AssemblyModel  # noqa: E402
 from numerics.ball import BallError, distance, perturb, project  # noqa: E402
 from numerics.dispatch import hessian_norm, instantiate, tangent_kernel  # noqa: E402
+from numerics.graphs import (  # noqa: E402
+    AnyModel,
+    GraphModel,
+    NodeTrace,
+    graph_model,
+    node_trace,
+    tail,
+)
 from numerics.kernels import KernelChange, kernel_change  # noqa: E402
 from numerics.linearization import linearization_gap  # noqa: E402
 from numerics.measure import Measurement, measure  # noqa: E402
@@ -24,13 +32,16 @@ from numerics.spectral import SpectralError, SpectralNorm  # noqa: E402
 from numerics.training import Training, TrainingError, gradient_descent  # noqa: E402
 
 __all__ = [
+    "AnyModel",
     "AssemblyModel",
     "BallError",
     "BallSearch",
     "ExponentFit",
+    "GraphModel",
     "KernelChange",
     "Measurement",
     "Model",
+    "NodeTrace",
     "Params",
     "ScalingError",
     "SpectralError",
@@ -42,14 +53,17 @@ __all__ = [
     "distance",
     "fit_exponent",
     "gradient_descent",
+    "graph_model",
     "hessian_norm",
     "instantiate",
     "jax_function",
     "kernel_change",
     "linearization_gap",
     "measure",
+    "node_trace",
     "perturb",
     "project",
+    "tail",
     "tangent_kernel",
     "trace",
 ]

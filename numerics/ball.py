@@ -17,7 +17,7 @@ import jax
 import numpy as np
 from jaxtyping import Array
 
-from numerics.models import Model, Params, check_params
+from numerics.models import AbstractModel, Params, check_params
 from numerics.tolerances import gamma
 
 __all__ = ["BallError", "distance", "moved", "norm", "perturb", "project", "towards"]
@@ -46,7 +46,7 @@ def distance(params: Params, params0: Params) -> float:
 
 
 def perturb(
-    model: Model,
+    model: AbstractModel,
     radius: float | int,
     seed: SupportsIndex = 0,
     params0: Params | None = None,
@@ -73,7 +73,7 @@ def perturb(
     radius = check_radius(radius)
     rng = np.random.default_rng((_STREAM, operator.index(seed)))
     direction = jax.tree.map(lambda leaf: rng.standard_normal(leaf.shape), params0)
-    return towards(params0, direction, radius)
+    return towards(params0, model.masked(direction), radius)
 
 
 def project(params: Params, params0: Params, radius: float | int) -> Params:

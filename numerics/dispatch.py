@@ -1,7 +1,7 @@
 """The functions of this package that take a description or a model of any kind.
 
-Networks go to :mod:`numerics.models`, :mod:`numerics.hessian` and :mod:`numerics.kernels`,
-assemblies to :mod:`numerics.assemblies`.
+Networks go to :mod:`numerics.models`, :mod:`numerics.hessian` and :mod:`numerics.kernels` (and
+from there, if they are not plain, to :mod:`numerics.graphs`), assemblies to :mod:`numerics.assemblies`.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def instantiate(
     widths: Mapping[sympy.Symbol | str, int] | None = ...,
     seed: int = ...,
     dtype: DTypeLike = ...,
-) -> models.Model: ...
+) -> Any: ...
 
 
 @overload
@@ -47,7 +47,7 @@ def instantiate(
     widths: Mapping[sympy.Symbol | str, int] | None = None,
     seed: int = 0,
     dtype: DTypeLike = jnp.float64,
-) -> models.Model | AssemblyModel:
+) -> Any:
     """Draw the parameters of a network or of an assembly.
 
     Args:
@@ -92,21 +92,25 @@ def hessian_norm(model: Any, x: Numbers, params: Any = None, **options: Any) -> 
 
 
 def tangent_kernel(
-    model: Any, X: Numbers, params: Any = None, Z: Numbers | None = None
+    model: Any, X: Numbers, params: Any = None, Z: Numbers | None = None, *, output: int = 0
 ) -> Float[Array, "n k"]:
     """Inner products of the gradients of f over all trainable parameters.
 
     Args:
         model: a network or an assembly with numbers in it.
-        X: inputs, shape (n, d); (d,) is one input.
+        X: inputs, shape (n, d), or (n, *input shape); without the first axis it is one input.
         params: where; None means ``model.params``.
-        Z: other inputs, shape (k, d) or (d,); None means ``X``.
+        Z: other inputs, like ``X``; None means ``X``.
+        output: which output f is, for networks that have several.
 
     Raises:
-        ValueError: inputs have the wrong shape.
+        ValueError: inputs have the wrong shape, or there is no such output.
     """
     if not isinstance(model, AssemblyModel):
-        return kernels.tangent_kernel(model, X, params, Z)
+        return kernels.tangent_kernel(model, X, params, Z, output=output)
+    if output != 0:
+        msg = f"output={output}; an assembly has one output, number 0"
+        raise ValueError(msg)
     if Z is None:
         return assemblies.tangent_kernel(model, X, params)
     first = jnp.atleast_2d(model.check_input(X))

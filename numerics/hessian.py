@@ -13,6 +13,8 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from numerics import lowrank
+from numerics.graphs.hessian import graph_hessian_norm
+from numerics.graphs.model import AnyModel, GraphModel
 from numerics.lowrank import largest
 from numerics.models import Model, Params, check_input, check_params, device_trace, host_trace
 from numerics.spectral import SpectralError, SpectralNorm, dense_norm, lanczos_norm, zero_norm
@@ -30,10 +32,11 @@ _SWEEPS = 4  # forward pass, backward pass, and the two sweeps of a product with
 
 
 def hessian_norm(
-    model: Model,
+    model: AnyModel,
     x: Numbers,
     params: Params | None = None,
     *,
+    output: int = 0,
     method: str = "auto",
     rtol: float = 1e-6,
     failure_probability: float = 1e-9,
@@ -57,10 +60,14 @@ def hessian_norm(
     computed in float64, also for a float32 model, whose numbers are exact in float64: the norm is
     that of the Hessian at the parameters as they are.
 
+    For networks of other architectures the coordinates are those of `numerics.graphs.lowrank`, and
+    the error model is that of `numerics.graphs.hessian`.
+
     Args:
         model: the network.
-        x: one input, shape (d,).
+        x: one input, shape (d,), or of the network's input shape.
         params: where; None means `model.params`.
+        output: which output f is, where the network has several.
         method: "dense", "lanczos" or "auto".
         rtol: Lanczos stops when its enclosure has this relative width, or as narrow as rounding
             lets it be.
@@ -78,6 +85,19 @@ def hessian_norm(
         theory.md, sections 3 and 4; `numerics.lowrank`, `numerics.spectral`.
     """
     _check_options(method, rtol, failure_probability)
+    if isinstance(model, GraphModel):
+        return graph_hessian_norm(
+            model,
+            x,
+            params,
+            output=output,
+            method=method,
+            rtol=rtol,
+            failure_probability=failure_probability,
+            seed=seed,
+            dense_limit=DENSE_LIMIT,
+        )
+    model.checked_output(output)
     params = check_params(model, params)
     x = check_input(model, x, batch=False)
     trained = model.trained_readout

@@ -29,7 +29,9 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from numerics.activations import derivatives, host_derivatives
-from numerics.models import Activations, Model, Params, check_input, check_params
+from numerics.graphs.kernels import graph_kernel
+from numerics.graphs.model import AnyModel, GraphModel
+from numerics.models import Activations, Params, check_input, check_params
 from numerics.tolerances import Numbers
 from theory.activations import ActivationFunction
 
@@ -64,15 +66,21 @@ class KernelChange:
 
 
 def tangent_kernel(
-    model: Model, X: Numbers, params: Params | None = None, Z: Numbers | None = None
+    model: AnyModel,
+    X: Numbers,
+    params: Params | None = None,
+    Z: Numbers | None = None,
+    *,
+    output: int = 0,
 ) -> Float[Array, "n k"]:
     """Inner products of the gradients of f over all trainable parameters.
 
     Args:
         model: the network.
-        X: inputs, shape (n, d); (d,) is one input.
+        X: inputs, shape (n, d), or (n, *input shape); without the first axis it is one input.
         params: where; None means `model.params`.
-        Z: other inputs, shape (k, d) or (d,); None means `X`.
+        Z: other inputs, like `X`; None means `X`.
+        output: which output f is, where the network has several.
 
     Returns:
         Shape (n, k). Without `Z`: (n, n), exactly symmetric, positive semi-definite up to
@@ -82,7 +90,10 @@ def tangent_kernel(
         ValueError: inputs or a parameter have the wrong shape.
     """
     params = check_params(model, params)
+    output = model.checked_output(output)
     left, right = _inputs(model, X), None if Z is None else _inputs(model, Z)
+    if isinstance(model, GraphModel):
+        return jnp.asarray(graph_kernel(model, left, params, right, output))
     activations = model.net.activations
     if model.num_params <= SMALL:
         params = jax.tree.map(np.asarray, params)
@@ -91,7 +102,12 @@ def tangent_kernel(
 
 
 def kernel_change(
-    model: Model, X: Numbers, params: Params, params0: Params | None = None
+    model: AnyModel,
+    X: Numbers,
+    params: Params,
+    params0: Params | None = None,
+    *,
+    output: int = 0,
 ) -> KernelChange:
     """How far the tangent kernel moves between two points of parameter space.
 
@@ -103,6 +119,7 @@ def kernel_change(
         X: inputs, shape (n, d); (d,) is one input.
         params: theta.
         params0: theta0; None means `model.params`.
+        output: which output f is, where the network has several.
 
     Returns:
         The change, absolute and relative, each in a named norm.
@@ -110,8 +127,8 @@ def kernel_change(
     Raises:
         ValueError: inputs or a parameter have the wrong shape.
     """
-    reference = np.asarray(tangent_kernel(model, X, params0))
-    difference = np.asarray(tangent_kernel(model, X, params)) - reference
+    reference = np.asarray(tangent_kernel(model, X, params0, output=output))
+    difference = np.asarray(tangent_kernel(model, X, params, output=output)) - reference
     moved, size = float(np.linalg.norm(difference)), float(np.linalg.norm(reference))
     return KernelChange(
         absolute=float(np.max(np.abs(difference), initial=0.0)),
@@ -122,8 +139,10 @@ def kernel_change(
     )
 
 
-def _inputs(model: Model, X: Numbers) -> Float[np.ndarray, "n d"]:
-    return np.atleast_2d(np.asarray(check_input(model, X)))
+def _inputs(model: AnyModel, X: Numbers) -> Float[np.ndarray, "n ..."]:
+    array = np.asarray(check_input(model, X))
+    single = array.ndim == (len(model.input_shape) if isinstance(model, GraphModel) else 1)
+    return array[None] if single else array
 
 
 def _kernel(

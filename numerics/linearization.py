@@ -7,6 +7,8 @@ import math
 import numpy as np
 
 from numerics.activations import host_derivatives
+from numerics.graphs.kernels import graph_gap
+from numerics.graphs.model import AnyModel, GraphModel
 from numerics.models import Model, Params, Trace, check_params, trace
 from numerics.tolerances import Numbers
 
@@ -14,7 +16,12 @@ __all__ = ["linearization_gap"]
 
 
 def linearization_gap(
-    model: Model, x: Numbers, params: Params, params0: Params | None = None
+    model: AnyModel,
+    x: Numbers,
+    params: Params,
+    params0: Params | None = None,
+    *,
+    output: int = 0,
 ) -> float:
     """The gap ``|f(theta) - f(theta0) - grad f(theta0) . (theta - theta0)|``.
 
@@ -25,9 +32,10 @@ def linearization_gap(
 
     Args:
         model: the network.
-        x: one input, shape (d,).
+        x: one input, shape (d,), or of the network's input shape.
         params: theta.
         params0: theta0; None means `model.params`.
+        output: which output f is, where the network has several.
 
     Returns:
         The gap, in the unit of the output.
@@ -36,6 +44,9 @@ def linearization_gap(
         ValueError: x or a parameter has the wrong shape.
     """
     theta, theta0 = check_params(model, params), check_params(model, params0)
+    output = model.checked_output(output)
+    if isinstance(model, GraphModel):
+        return graph_gap(model, model.checked_input(x, False), theta, theta0, output)
     here = trace(model, x, theta0)
     slope = _slope(model, here, theta, theta0)
     return abs(float(trace(model, x, theta).f) - float(here.f) - slope)

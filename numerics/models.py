@@ -1,5 +1,7 @@
 """Fully connected networks as arrays: parameters, evaluation, forward and backward pass.
 
+Networks of other architectures are in `numerics.graphs`.
+
 NTK parameterization, as in `theory.networks`: alpha^0 = x, z^l = W^l alpha^(l-1) / sqrt(m_(l-1)),
 alpha^l = sigma_l(z^l), f = v . alpha^L / sqrt(m_L), with entries of W^l and v drawn from N(0, 1)
 (v from {-1, 1} on request). No biases.
@@ -12,6 +14,7 @@ from __future__ import annotations
 
 import math
 import operator
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -55,9 +58,50 @@ class Trace(NamedTuple):
     f: Float[Array, ""]
 
 
+class AbstractModel(ABC):
+    """A network with numbers in it, of any architecture.
+
+    Attributes:
+        net: the description, all widths integers.
+        params: trainable parameters, a pytree of arrays.
+        seed: the seed the parameters were drawn from.
+        dtype: float64 or float32.
+    """
+
+    net: Network
+    params: Params
+    seed: int
+    dtype: np.dtype[Any]
+
+    @property
+    @abstractmethod
+    def num_params(self) -> int:
+        """Number of trainable parameters p."""
+
+    @abstractmethod
+    def apply(self, params: Params | None, x: Numbers) -> Float[Array, "*shape"]:
+        """The output at one input or a batch of inputs."""
+
+    @abstractmethod
+    def checked_params(self, params: Params | None) -> Params:
+        """`params`, or the model's own if None; refused where the structure differs."""
+
+    @abstractmethod
+    def checked_input(self, x: Numbers, batch: bool = True) -> Float[Array, "*shape"]:
+        """`x` as an array of the model's dtype; refused where the shape does not fit."""
+
+    @abstractmethod
+    def checked_output(self, output: int) -> int:
+        """Which output is meant; refused where there is none such."""
+
+    def masked(self, direction: Params) -> Params:
+        """A direction with zeros where entries are no parameters."""
+        return direction
+
+
 @dataclass(frozen=True, eq=False)
-class Model:
-    """A network with numbers in it.
+class Model(AbstractModel):
+    """A plain fully connected network with numbers in it.
 
     Attributes:
         net: the description, all widths integers.
@@ -108,13 +152,32 @@ class Model:
         params = check_params(self, params)
         return _apply(params, self.readout, check_input(self, x), self.net.activations)
 
+    def checked_params(self, params: Params | None) -> Params:
+        """See `check_params`."""
+        return self.params if params is None else _checked_params(self, params)
+
+    def checked_input(self, x: Numbers, batch: bool = True) -> Float[Array, "*n d"]:
+        """See `check_input`."""
+        return _checked_input(self, x, batch)
+
+    def checked_output(self, output: int) -> int:
+        """0, the only output.
+
+        Raises:
+            ValueError: another one is meant.
+        """
+        if output != 0:
+            msg = f"output={output}; this network has one output, number 0"
+            raise ValueError(msg)
+        return 0
+
 
 def instantiate(
     net: Network,
     widths: Mapping[sympy.Symbol | str, int] | None = None,
     seed: int = 0,
     dtype: DTypeLike = jnp.float64,
-) -> Model:
+) -> Any:
     """Draw the parameters of a network.
 
     Every layer has a key of its own, made from the seed, the layer's index and the layer's own
@@ -128,7 +191,8 @@ def instantiate(
         dtype: float64 (for verdicts) or float32.
 
     Returns:
-        The model; W^l and v i.i.d. N(0, 1), v in {-1, 1} where the description says "sign".
+        A `Model` for a plain fully connected network, else a `numerics.graphs.GraphModel`; W^l
+        and v i.i.d. N(0, 1), v in {-1, 1} where the description says "sign".
 
     Raises:
         NetworkError: a width symbol has no value, or a value names no symbol of the network.
@@ -137,15 +201,19 @@ def instantiate(
     numeric = _resolve(net, widths or {})
     kind = _check_dtype(dtype)
     seed = _check_seed(seed)
+    if not numeric.is_dense:
+        from numerics.graphs.model import graph_model
+
+        return graph_model(numeric, seed, kind)
     sizes = tuple(int(width) for width in numeric.widths)
     weights = tuple(
-        _gaussian(seed, layer, shape, kind)
+        draw_gaussian(seed, layer, shape, kind)
         for layer, shape in enumerate(zip(sizes[1:], sizes[:-1], strict=True), start=1)
     )
     if numeric.readout.init == "sign":
         readout = _signs(seed, numeric.depth + 1, sizes[-1], kind)
     else:
-        readout = _gaussian(seed, numeric.depth + 1, (1, sizes[-1]), kind)[0]
+        readout = draw_gaussian(seed, numeric.depth + 1, (1, sizes[-1]), kind)[0]
     params: Params = {"W": weights}
     if numeric.readout.trainable:
         params["v"] = readout
@@ -257,14 +325,25 @@ _apply = partial(jax.jit, static_argnums=3)(forward)
 _trace = partial(jax.jit, static_argnums=3)(backward)
 
 
-def check_params(model: Model, params: Params | None) -> Params:
+def check_params(model: AbstractModel, params: Params | None) -> Params:
     """`params`, or the model's own if None, after a look at structure and shapes.
 
     Raises:
         ValueError: naming the parameter that is missing, unknown or of the wrong shape.
     """
-    if params is None:
-        return model.params
+    return model.checked_params(params)
+
+
+def check_input(model: AbstractModel, x: Numbers, batch: bool = True) -> Float[Array, "*shape"]:
+    """`x` as an array of the model's dtype, after a look at its shape.
+
+    Raises:
+        ValueError: the shape is not that of one input, nor of several where a batch is allowed.
+    """
+    return model.checked_input(x, batch)
+
+
+def _checked_params(model: Model, params: Params) -> Params:
     if set(params) != set(model.params):
         msg = f"params has the keys {sorted(params)}; this model needs {sorted(model.params)}"
         raise ValueError(msg)
@@ -283,12 +362,7 @@ def check_params(model: Model, params: Params | None) -> Params:
     return params
 
 
-def check_input(model: Model, x: Numbers, batch: bool = True) -> Float[Array, "*n d"]:
-    """`x` as an array of the model's dtype, after a look at its shape.
-
-    Raises:
-        ValueError: the shape is not (d,), nor (n, d) where a batch is allowed.
-    """
+def _checked_input(model: Model, x: Numbers, batch: bool) -> Float[Array, "*n d"]:
     array = jnp.asarray(x, dtype=model.dtype)
     dim = model.widths[0]
     if array.ndim not in ((1, 2) if batch else (1,)) or array.shape[-1] != dim:
@@ -323,7 +397,7 @@ def _check_dtype(dtype: DTypeLike) -> np.dtype[Any]:
     return kind
 
 
-def _gaussian(
+def draw_gaussian(
     seed: int, layer: int, shape: tuple[int, int], dtype: np.dtype[Any]
 ) -> Float[Array, "rows columns"]:
     """I.i.d. N(0, 1) entries, by blocks of a fixed size: one compilation for all shapes.

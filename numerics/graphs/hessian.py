@@ -1,0 +1,210 @@
+r"""The spectral norm of the Hessian of any graph at one input, enclosed.
+
+Error model.  A product with the computed Hessian errs by at most 6 gamma B in norm per unit vector:
+four passes through the network are made as in `numerics.hessian`, the bases of the coordinates are
+orthonormal up to gamma, and what of the range of X^n or B^n they miss is a part gamma of it.  gamma
+is `numerics.tolerances.network`'s allowance for one pass, in which a node with weights is an
+inner product over its columns (and, backwards, over its rows and positions).  B is the norm of the
+matrix of block norms of the graph, in which every factor stands with its measured norm plus
+the sensitivity of `numerics.lowrank`:
+
+    P_{n,k} = tau_n |alpha^p| [n = k] + |A^n| P_{p,k}         weights,
+              sum_j |L_j| P_{p_j,k}                            fixed linear maps,
+              max|sigma'(alpha^p)| P_{p,k}                     pointwise,
+    M_{k,k'} = sum_{pointwise n} max|delta^n sigma''(alpha^p)| P_{p,k} P_{p,k'}
+               + tau_k |delta^k| P_{p(k),k'} + tau_k' |delta^k'| P_{p(k'),k},      B = |M|.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from numerics.activations import host_derivatives
+from numerics.graphs import host, lowrank
+from numerics.graphs.model import GraphModel, NodeTrace
+from numerics.graphs.tracing import passes as trace_of
+from numerics.graphs.walk import Walk
+from numerics.lowrank import largest, normalize, sensitivity
+from numerics.models import Params
+from numerics.spectral import SpectralError, SpectralNorm, dense_norm, lanczos_norm, zero_norm
+from numerics.tolerances import Numbers, Tolerance, network
+from theory.graph import BilinearRule, LinearRule, PointwiseRule
+
+SWEEPS = 6
+_ITERATIONS = 5  # of the power method for the norm of a node's map
+_TINY = float(np.finfo(np.float64).tiny)
+
+
+def graph_hessian_norm(
+    model: GraphModel,
+    x: Numbers,
+    params: Params | None,
+    *,
+    output: int,
+    method: str,
+    rtol: float,
+    failure_probability: float,
+    seed: int,
+    dense_limit: int,
+) -> SpectralNorm:
+    """`numerics.hessian_norm` for a graph; see there.
+
+    Up to `dense_limit` coordinates all eigenvalues are computed, beyond that it is Lanczos.
+
+    Raises:
+        SpectralError: a number on the way is not finite.
+    """
+    params, output = model.checked_params(params), model.checked_output(output)
+    x = model.checked_input(x, batch=False)
+    params, x = jax.tree.map(partial(jnp.asarray, dtype=np.float64), (params, x))
+    model = model.double()
+    small = host.fits(model)
+    passed = host.run(model, params, x, output) if small else None
+    passes = (
+        trace_of(model, params, x, output)
+        if passed is None
+        else host.as_trace(model, passed, output)
+    )
+    require_finite(model, passes)
+    coordinates = lowrank.frames(model, passes)
+    size = lowrank.dimension(model, coordinates)
+    scale = block_norm(model, params, passes)
+    if not math.isfinite(scale):
+        raise SpectralError(_OVERFLOW)
+    rounding = SWEEPS * pass_tolerance(model.walk).margin(scale)
+    arguments = lowrank.Arguments(params, model.fixed, x, coordinates)
+    if method == "dense" or (method == "auto" and size <= dense_limit):
+        matrix = (
+            lowrank.multiply(model.walk, output, arguments, np.eye(size))
+            if passed is None
+            else host.hessian(model, passed, coordinates)
+        )
+        return dense_norm(matrix, rounding)
+    if scale == 0:
+        return zero_norm(size, "every block of the Hessian is exactly zero")
+    return lanczos_norm(
+        lowrank.operator(model.walk, output),
+        arguments,
+        size,
+        magnitude=scale,
+        rounding=rounding,
+        rtol=rtol,
+        failure_probability=failure_probability,
+        seed=seed,
+    )
+
+
+_OVERFLOW = (
+    "the network overflows at this input: a value, a derivative or a block of the Hessian is "
+    "infinite or NaN in float64; use smaller parameters or a smaller input"
+)
+
+
+def require_finite(model: GraphModel, passes: NodeTrace) -> None:
+    """Refuse a trace that is not finite, naming the first node.
+
+    Raises:
+        SpectralError: a value or a signal is infinite or NaN.
+    """
+    for node, alpha, delta in zip(model.graph.nodes, passes.alpha, passes.delta, strict=True):
+        if not (np.all(np.isfinite(np.asarray(alpha))) and np.all(np.isfinite(np.asarray(delta)))):
+            msg = f"node {node.index} ({node.label}) is infinite or NaN. {_OVERFLOW}"
+            raise SpectralError(msg)
+
+
+def pass_tolerance(steps: Walk) -> Tolerance:
+    """The allowance for one pass through a graph, forward or back."""
+    roundings = [0]
+    for node, rule in steps.rules.items():
+        rows, cols = steps.weight_shape(node)
+        positions = math.prod(steps.shapes[node]) // rows
+        roundings.append(max(cols, rows, positions) if rule.trainable else max(cols, rows))
+    roundings += [len(n.parents) for n in steps.graph.nodes if isinstance(n.rule, LinearRule)]
+    return network([*roundings, *(0 for _ in steps.graph.nodes)])
+
+
+def block_norm(model: GraphModel, params: Params, passes: NodeTrace) -> float:
+    """B of the error model: the norm of the matrix of block norms."""
+    steps = model.walk
+    weighted = {node: k for k, node in enumerate(steps.graph.weighted)}
+    weights = steps.weights(params, model.fixed)
+    P: list[np.ndarray] = []
+    M = np.zeros((len(weighted), len(weighted)))
+    with np.errstate(all="ignore"):
+        for node in steps.graph.nodes:
+            reach = np.zeros(len(weighted))
+            above = [P[p] for p in node.parents]
+            if isinstance(node.rule, BilinearRule):
+                (parent,) = node.parents
+                tau = float(node.rule.contraction)
+                if np.any(above[0]):
+                    reach += stretch(model, node.index, weights[node.index]) * above[0]
+                if node.index in weighted:
+                    k = weighted[node.index]
+                    reach[k] += tau * _size(passes.alpha[parent])
+                    cross = tau * _size(passes.delta[node.index]) * above[0]
+                    M[k] += cross
+                    M[:, k] += cross
+            elif isinstance(node.rule, PointwiseRule):
+                slope, bend = _bent(node.rule, passes, node.parents[0], node.index)
+                reach += slope * above[0]
+                M += bend * np.outer(above[0], above[0])
+            elif isinstance(node.rule, LinearRule):
+                reach += sum(float(c) * p for c, p in zip(node.rule.norms, above, strict=True))
+            P.append(reach)
+        return float(np.linalg.norm(M, 2)) if np.all(np.isfinite(M)) else math.inf
+
+
+def _bent(rule: PointwiseRule, passes: NodeTrace, parent: int, node: int) -> tuple[float, float]:
+    """max|sigma'| and max|delta sigma''| of a pointwise node, each with its sensitivity."""
+    z, delta = np.asarray(passes.alpha[parent]).ravel(), np.asarray(passes.delta[node]).ravel()
+    derived = host_derivatives(rule.function, z, 3)
+    slope, bend = sensitivity(rule.function, derived, delta, largest(z))
+    return largest(derived[1]) + slope, largest(derived[2] * delta) + bend
+
+
+def stretch(model: GraphModel, node: int, weight: Any) -> float:
+    """The norm of a node's map of its parent's value, from below, to some 10%."""
+    steps = model.walk
+    (parent,) = steps.graph.nodes[node].parents
+    probe = np.cos(np.arange(math.prod(steps.shapes[parent])) ** 2.0)
+    if not host.fits(model):
+        return float(_device_stretch(steps, node, weight, probe))
+    (columns,) = host.maps(steps, node)
+    W, vector, ratio = steps.masked(node, np.asarray(weight)), probe, 0.0
+    for _ in range(_ITERATIONS):
+        unit = vector / max(float(np.linalg.norm(vector)), _TINY)
+        image = steps.factors[node] * (W @ (columns @ unit).reshape(W.shape[1], -1))
+        ratio = float(np.linalg.norm(image))
+        vector = columns.T @ (W.T @ (steps.factors[node] * image)).ravel()
+    return ratio
+
+
+@partial(jax.jit, static_argnums=(0, 1))
+def _device_stretch(steps: Walk, node: int, weight: Any, probe: Any) -> Any:
+    entry = steps.graph.nodes[node]
+    shape = steps.shapes[entry.parents[0]]
+
+    def run(value: Any) -> Any:
+        return steps.product({node: weight})(entry, jnp.reshape(value, shape))
+
+    def once(_: Any, carry: tuple[Any, Any]) -> tuple[Any, Any]:
+        vector, _ = carry
+        unit = vector / jnp.maximum(jnp.linalg.norm(vector), _TINY)
+        image, pull = jax.vjp(run, unit)
+        return pull(image)[0], jnp.sqrt(jnp.sum(image * image))
+
+    return jax.lax.fori_loop(0, _ITERATIONS, once, (jnp.asarray(probe), jnp.zeros(())))[1]
+
+
+def _size(vector: Any) -> float:
+    return float(normalize(np.asarray(vector).ravel())[0])
+
+
+__all__ = ["block_norm", "graph_hessian_norm", "pass_tolerance", "require_finite", "stretch"]
