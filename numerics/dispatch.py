@@ -1,7 +1,8 @@
 """The functions of this package that take a description or a model of any kind.
 
 Networks go to :mod:`numerics.models`, :mod:`numerics.hessian` and :mod:`numerics.kernels` (and
-from there, if they are not plain, to :mod:`numerics.graphs`), assemblies to :mod:`numerics.assemblies`.
+from there, if they are not plain, to :mod:`numerics.graphs`), assemblies to
+:mod:`numerics.assemblies`.
 """
 
 from __future__ import annotations
