@@ -173,16 +173,29 @@ class Components:
         """The Hessian of the output, shape (p, p), by differentiating it twice."""
         return second_derivatives(self.output, self.parameters)
 
-    def signal(self, stage: int) -> list[Expr]:
-        """Delta of a stage: the derivative of the output by each of its neurons.
+    def parents(self, stage: int) -> tuple[int, ...]:
+        """The stages that a stage is computed from, in order of first use."""
+        found = self.stages[stage]
+        seen = (t[-1] if found.kind != "pointwise" else t for ts in found.neurons for t in ts)
+        return tuple(dict.fromkeys(place[0] for place in seen))
+
+    def own(self, stage: int) -> list[Expr]:
+        """The parameters that a stage multiplies by, in order."""
+        if self.stages[stage].kind != "bilinear":
+            return []
+        used = {w for terms in self.stages[stage].neurons for _, w, _ in terms}
+        return [w for w in self.parameters if w in used]
+
+    def signal(self, stage: int, output: int = 0) -> list[Expr]:
+        """Delta of a stage: the derivative of an output by each of its neurons.
 
         The output is written as a function of that stage's neurons and differentiated; no
         recursion from the output backwards is used.
         """
         free = [sympy.Symbol(f"y_{stage}_{i}") for i in range(self.size(stage))]
-        (output,) = self.values({stage: free})[-1]
+        value = self.values({stage: free})[-1][output]
         found = dict(zip(free, self.values()[stage], strict=True))
-        return [sympy.diff(output, y).xreplace(found) for y in free]
+        return [sympy.diff(value, y).xreplace(found) for y in free]
 
     def between(self, above: int, below: int) -> Any:
         """The derivatives of the neurons of one stage by those of an earlier one."""
@@ -190,6 +203,16 @@ class Components:
         values = self.values({below: free})[above]
         found = dict(zip(free, self.values()[below], strict=True))
         return sympy.Matrix([[sympy.diff(v, y) for y in free] for v in values]).xreplace(found)
+
+    def by_weights(self, stage: int) -> Any:
+        """The derivatives of the neurons of a bilinear stage by its weights, all else held."""
+        (parent,) = self.parents(stage)
+        free = [sympy.Symbol(f"y_{parent}_{i}") for i in range(self.size(parent))]
+        values = self.values({parent: free})[stage]
+        found = dict(zip(free, self.values()[parent], strict=True))
+        return sympy.Matrix([[sympy.diff(v, w) for w in self.own(stage)] for v in values]).xreplace(
+            found
+        )
 
     def identity(self) -> Any:
         """What the Hessian identity says the Hessian is, shape (p, p).

@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Container, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
 
@@ -62,7 +62,7 @@ def check_steps(
     """
     data = load(proof)
     report = ExactReport()
-    env = replace(env, meanings={d.args[0]: d.args[1] for d in data.definitions})
+    env = env.defining({d.args[0]: d.args[1] for d in data.definitions})
     done: list[Sequent] = []
     for place, step in enumerate(data.steps):
         sequent = _claimed(step, [done[p] for p in step.premises])
@@ -157,7 +157,7 @@ def holds(formula: Term, env: ExactEnvironment) -> bool:
             index, low, high = formula.args
             return bool(low <= index <= high)
         case "fact":
-            return _fact(formula, env)
+            return env.fact(formula.args[0], formula.args[1:])
     return all(holds(case, env) for case in _cases(formula, env))
 
 
@@ -175,23 +175,6 @@ def _cases(formula: Term, env: ExactEnvironment) -> list[Term]:
         case = substitute(inner, {variable: i})
         found += _cases(case, env) if case.head == "forall" else [case]
     return found
-
-
-def _fact(formula: Term, env: ExactEnvironment) -> bool:
-    """Whether a named hypothesis holds of the network."""
-    name, *tags = formula.args
-    kind = "trained" if env.trained else "fixed"
-    match name, tags:
-        case (("dense" | "pointwise" | "smooth" | "general"), [int(layer)]):
-            return 1 <= layer <= env.depth
-        case "parameters", [int(depth), str(readout)]:
-            return depth == env.depth and readout == kind
-        case "readout", [str(readout), int(layer)]:
-            return layer == env.depth and readout == kind
-        case (("input" | "twice_differentiable"), _):
-            return True
-    msg = f"the hypothesis {name} has no exact meaning here"
-    raise NotExactError(msg)
 
 
 __all__ = ["ExactReport", "check_steps", "holds"]

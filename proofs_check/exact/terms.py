@@ -79,6 +79,12 @@ class ExactEnvironment:
         other.indices, other.variables, other._schematic = indices, variables, {}
         return other
 
+    def defining(self, meanings: Mapping[Term, Term]) -> ExactEnvironment:
+        """The same network with other abbreviations, nothing computed yet."""
+        other = copy.copy(self)
+        other.meanings, other._memo, other._schematic = meanings, {}, {}
+        return other
+
     def remembered(self, term: Term, along: str, compute: Callable[[], Any]) -> Any:
         """The value of a term, computed once."""
         schematic = any(v.head == "var" for v in term.free)
@@ -116,6 +122,60 @@ class ExactEnvironment:
         else:
             net.readout(stage, self.readout, scale)
         return net
+
+    def named(self, name: str, tags: Sequence[Any], at: str) -> Any:
+        """An operator of the network, as expressions in the parameters.
+
+        Raises:
+            NotExactError: there is no such operator here.
+        """
+        numbers = [t for t in tags if type(t) is int]
+        index = numbers[0] if numbers else 0
+        match name:
+            case "theta":
+                return sympy.Matrix(self.parameters)
+            case "W":
+                start, stop = self.block(index)
+                shape = (self.widths[index], self.widths[index - 1])
+                return sympy.Matrix(*shape, self.parameters[start:stop])
+            case "v":
+                return sympy.Matrix(self._readout())
+            case "Pi":
+                start, stop = self.block(tags[0])
+                return sympy.eye(len(self.parameters))[start:stop, :]
+            case "B" if at in self.networks:
+                return self.transfer(numbers[0], numbers[1], at)
+            case "dw" | "da" | "dww" | "dwa" | "daa" if at in self.networks:
+                return self.partial(name, index, at)
+            case "alpha" | "z" | "delta" | "f" if at in self.networks:
+                return sympy.Matrix(self.layer(name, index, at))
+        msg = f"the operator {name} has no exact value here"
+        raise NotExactError(msg)
+
+    def _readout(self) -> list[Expr]:
+        if not self.trained:
+            return list(self.readout)
+        start, stop = self.block(READOUT)
+        return self.parameters[start:stop]
+
+    def fact(self, name: str, tags: Sequence[Any]) -> bool:
+        """Whether a named hypothesis holds of the network.
+
+        Raises:
+            NotExactError: the hypothesis has no exact meaning here.
+        """
+        kind = "trained" if self.trained else "fixed"
+        match name, list(tags):
+            case (("dense" | "pointwise" | "smooth" | "general"), [int(layer)]):
+                return 1 <= layer <= self.depth
+            case "parameters", [int(depth), str(readout)]:
+                return depth == self.depth and readout == kind
+            case "readout", [str(readout), int(layer)]:
+                return layer == self.depth and readout == kind
+            case (("input" | "twice_differentiable"), _):
+                return True
+        msg = f"the hypothesis {name} has no exact meaning here"
+        raise NotExactError(msg)
 
     def layer(self, name: str, index: int, at: str) -> list[Expr]:
         """alpha^l, z^l, delta^l or f, as expressions in the parameters."""
@@ -267,38 +327,13 @@ def _of_its_shape(found: Any, term: Term, env: ExactEnvironment) -> Any:
 
 def _named(term: Term, env: ExactEnvironment, along: str) -> Any:
     name, _, _, *tags = term.args
-    index = next((t for t in tags if type(t) is int), 0)
     point = next((t.args[0] for t in tags if isinstance(t, Term) and t.sort == "point"), "")
     at = next((t.args[0] for t in tags if isinstance(t, Term) and t.sort == "input"), "")
-    match name:
-        case "W":
-            start, stop = env.block(index)
-            shape = (env.widths[index], env.widths[index - 1])
-            found = sympy.Matrix(*shape, env.parameters[start:stop])
-        case "v" if env.trained is not bool(point):
-            msg = f"the readout of this network is {'trained' if env.trained else 'fixed'}"
-            raise NotExactError(msg)
-        case "v" if env.trained:
-            start, stop = env.block(READOUT)
-            found = sympy.Matrix(env.parameters[start:stop])
-        case "v":
-            return sympy.Matrix(list(env.readout))
-        case "theta":
-            found = sympy.Matrix(env.parameters)
-        case "Pi":
-            start, stop = env.block(tags[0])
-            return sympy.eye(len(env.parameters))[start:stop, :]
-        case "B" if at in env.networks:
-            above, below = (t for t in tags if type(t) is int)
-            found = env.transfer(above, below, at)
-        case "dw" | "da" | "dww" | "dwa" | "daa" if at in env.networks:
-            found = env.partial(name, index, at)
-        case "alpha" | "z" | "delta" | "f" if at in env.networks:
-            found = sympy.Matrix(env.layer(name, index, at))
-        case _:
-            msg = f"the operator {name} has no exact value here"
-            raise NotExactError(msg)
-    return found if point == along else env.at(found, point)
+    if name == "v" and env.trained is not bool(point):
+        msg = f"the readout of this network is {'trained' if env.trained else 'fixed'}"
+        raise NotExactError(msg)
+    found = env.named(name, tags, at)
+    return found if point == along or not point else env.at(found, point)
 
 
 def _derived(value: Expr, variables: Sequence[Expr | None]) -> Expr:
