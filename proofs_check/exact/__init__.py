@@ -10,8 +10,9 @@ kernel's language; :mod:`~proofs_check.exact.steps` goes through a proof with th
 """
 
 from proofs_check.exact.components import Components, generic
+from proofs_check.exact.environment import ExactEnvironment, NotExactError
 from proofs_check.exact.steps import ExactReport, check_steps
-from proofs_check.exact.terms import ExactEnvironment, NotExactError, agree, matrix
+from proofs_check.exact.terms import agree, matrix
 
 __all__ = [
     "Components",

@@ -13,7 +13,7 @@ from typing import Any
 import sympy
 
 from proofs_check.exact.components import Components, Expr, Sigma
-from proofs_check.exact.terms import ExactEnvironment, NotExactError
+from proofs_check.exact.environment import ExactEnvironment, NotExactError
 from theory.terms import Term
 
 

@@ -15,7 +15,8 @@ from typing import Any
 
 import sympy
 
-from proofs_check.exact.terms import ExactEnvironment, NotExactError, agree, at_most, ground
+from proofs_check.exact.environment import ExactEnvironment, NotExactError, ground
+from proofs_check.exact.terms import agree, at_most
 from proofs_check.replay.checker import REFUSED
 from proofs_check.replay.loading import load
 from proofs_check.replay.rules import Sequent, replay

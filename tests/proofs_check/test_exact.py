@@ -16,8 +16,9 @@ import numerics
 import theory
 from numerics.lowrank import dimension
 from proofs_check.exact.components import Components, Stage, differences, generic
+from proofs_check.exact.environment import ExactEnvironment, NotExactError
 from proofs_check.exact.steps import check_steps
-from proofs_check.exact.terms import ExactEnvironment, NotExactError, agree, digits, matrix
+from proofs_check.exact.terms import agree, digits, matrix
 from theory.terms import eq, make, norm, plus
 from theory.vocabulary import CENTRE, INPUT, hessian, preactivation, weights
 
