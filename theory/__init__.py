@@ -7,6 +7,9 @@ never JAX.
 
 from __future__ import annotations
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from theory.activations import ActivationFunction, activation
 from theory.assemblies import Assembly, AssemblyError, SubFunction
 from theory.catalog import UnknownTheoremError, catalog
@@ -44,11 +47,31 @@ from theory.theorems import (
     reference_network,
 )
 
+if TYPE_CHECKING:
+    from theory.ledger.assemblies import AssemblyBound, assembly_bound
+    from theory.ledger.neurons import neuron_bound
+
+_HOMES = {
+    "AssemblyBound": "theory.ledger.assemblies",
+    "assembly_bound": "theory.ledger.assemblies",
+    "neuron_bound": "theory.ledger.neurons",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name from the module it lives in, when it is first asked for."""
+    if name not in _HOMES:
+        msg = f"module 'theory' has no attribute {name!r}; it has {', '.join(__all__)}"
+        raise AttributeError(msg)
+    return getattr(import_module(_HOMES[name]), name)
+
+
 __all__ = [
     "DAG",
     "Activation",
     "ActivationFunction",
     "Assembly",
+    "AssemblyBound",
     "AssemblyError",
     "AveragePool",
     "Chain",
@@ -73,11 +96,13 @@ __all__ = [
     "UnknownTheoremError",
     "Vertex",
     "activation",
+    "assembly_bound",
     "catalog",
     "contraction_bound",
     "hessian_bound",
     "kernel_change_bound",
     "linearization_bound",
+    "neuron_bound",
     "one_hidden_layer",
     "reference_network",
     "width",

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-from theory.terms import Term, subterms
-from theory.vocabulary import RADIUS, STATISTICS
+from theory.terms import Term, make, substitute, subterms
+from theory.vocabulary import PARTS, RADIUS, RECURSIVE, STATISTICS, recursive_definition
 
 if TYPE_CHECKING:
     from theory.graph_orders import NodeOrders
@@ -219,6 +219,7 @@ _WHY = {
     "h": "at most g_l times sup|sigma'|",
     "c": "at most q_l times sup|sigma''|",
     "max": "maximum of Gaussians of standard deviation O(1)",
+    "part": "bounds on the sub-models' Hessian norms, uniform in their number",
     "gradient": "|grad f|^2 = K(x, x), a sum of products of a_l and g_l",
 }
 
@@ -248,6 +249,14 @@ class _Walk:
         if term in self.table:
             return self.grow(self.table[term])
         match term.head:
+            case "dim" if term.args[0] is PARTS:
+                return _named("m")
+            case "rsum" | "rmax":
+                return self._over_range(term)
+            case "sym" if term.args[0] in RECURSIVE:
+                return self.grow(unfolded(term)[0])
+            case "sym" if term.args[0] == "eta":
+                return _named("eta")
             case "dim":
                 return of_width(self.widths[term.args[0].args[0]])
             case "rat":
@@ -267,6 +276,8 @@ class _Walk:
             return self.nodes.statistic(term)
         if term.head == "norm":
             return self._norm(term, plain(term))
+        if term.head == "sym" and term.args[0] == "part_beta":
+            return OrderAssumption(plain(term), CONSTANT, _WHY["part"])
         if term.head != "sym" or term.args[0] not in STATISTICS:
             return None
         name, index = term.args[0], term.args[1]
@@ -279,9 +290,39 @@ class _Walk:
             growth = of_width(self.widths[index]) ** -HALF * root_log
         return OrderAssumption(plain(term), growth, _WHY[name])
 
+    def _over_range(self, term: Term) -> Growth:
+        """Of a sum or maximum over an index: written out, or m times or once its general term."""
+        _, low, high, body = term.args
+        if type(low) is int and type(high) is int:
+            return sum((self.grow(t) for t in unfolded(term)), Growth(frozenset()))
+        largest = self.grow(body)
+        if term.head == "rmax":
+            return largest
+        if type(high) is int or high.args[0] != "m":
+            msg = f"the order of the number of terms of {term} is not known"
+            raise ValueError(msg)
+        return largest * _named("m")
+
+    def _of_neuron(self, kind: str, inner: Term, shown: str) -> OrderAssumption | None:
+        """Norms that the theorem on single neurons speaks of: of weights, of its signal."""
+        if inner.head == "op" and inner.args[0] == "W":
+            row, col = (of_width(self.widths[inner.args[3] - i]) for i in (0, 1))
+            return OrderAssumption(shown, row**HALF + col**HALF, _WHY["s"])
+        transfers = [t for t in subterms(inner) if t.head == "op" and t.args[0] == "B"]
+        if not transfers:
+            return None
+        if kind == "2":
+            return OrderAssumption(shown, CONSTANT, _WHY["g"])
+        root_log = Growth(frozenset({Monomial(log=HALF)}))
+        spread = of_width(self.widths[transfers[0].args[4]]) ** -HALF * root_log
+        return OrderAssumption(shown, spread, _WHY["q"])
+
     def _norm(self, term: Term, shown: str) -> OrderAssumption | None:
         """The order taken for a norm that a statement speaks of without an abbreviation."""
         kind, inner = term.args
+        found = self._of_neuron(kind, inner, shown) if self.widths else None
+        if found is not None:
+            return found
         heads = {t.head for t in subterms(inner)}
         if "jac" in heads:
             return OrderAssumption(shown, CONSTANT, _WHY["gradient"])
@@ -291,6 +332,22 @@ class _Walk:
             root_log = Growth(frozenset({Monomial(log=HALF)}))
             return OrderAssumption(shown, root_log, _WHY["max"])
         return None
+
+
+def unfolded(term: Term) -> list[Term]:
+    """What a sum or maximum between numbers ranges over; what a recursive symbol stands for."""
+    args = term.args
+    if term.head in ("rsum", "rmax") and type(args[1]) is type(args[2]) is int:
+        variable = make("index", args[0], 0)
+        return [substitute(args[3], {variable: i}) for i in range(args[1], args[2] + 1)]
+    if term.head == "sym" and args[0] in RECURSIVE and type(args[1]) is int:
+        return [recursive_definition(*args)]
+    return []
+
+
+def _named(symbol: str) -> Growth:
+    """The growth of a symbol that is no width: the number m of sub-models, the scale eta."""
+    return Growth(frozenset({Monomial(((symbol, Fraction(1)),))}))
 
 
 def _joined(term: Term, parts: list[Growth]) -> Growth:

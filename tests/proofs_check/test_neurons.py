@@ -203,3 +203,61 @@ def test_the_proof_is_accepted_for_every_depth_at_once():
         report = proofs_check.check(thm)
         assert report.ok, report
         assert TARGET in thm.statement.free
+
+
+# -- described networks ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("which", [2, 3])
+def test_the_order_of_a_described_network(which):
+    thm = theory.neuron_bound(theory.reference_network(3), which)
+    assert proofs_check.check(thm).ok
+    assert str(thm.order) == "O(m^(-1/2) (log m)^(1/2))"
+    assert all(h.head != "forall" for h in thm.judgement.hypotheses)
+    assert thm.to_latex(document=True).count("assumed") >= 2 * which
+    assert f"m_{which - 1}" in repr(thm)
+
+
+def test_a_narrow_layer_below_shows_in_the_order():
+    m, b = theory.width("m"), theory.width("b")
+    net = theory.Network(
+        theory.Input(4),
+        theory.Dense(m),
+        theory.Activation("tanh"),
+        theory.Dense(b),
+        theory.Activation("tanh"),
+        theory.Dense(m),
+        theory.Activation("tanh"),
+        theory.Readout(),
+    )
+    assert theory.neuron_bound(net, 3).order.growth.monomials  # in m and in b
+    text = str(theory.neuron_bound(net, 3).order)
+    assert "b^(-1/2)" in text
+
+
+@pytest.mark.parametrize("which", [0, 1, 4, "2"])
+def test_layers_without_a_statement_are_refused(which):
+    with pytest.raises(theory.HypothesisError, match="layers 2 to 3"):
+        theory.neuron_bound(theory.reference_network(3), which)
+
+
+def test_unbounded_activations_are_refused():
+    net = theory.reference_network(2, activation="square")
+    with pytest.raises(theory.HypothesisError, match="square"):
+        theory.neuron_bound(net, 2)
+
+
+def test_the_bound_of_a_described_network_is_the_one_measured():
+    model, x = deep(3)
+    thm = theory.neuron_bound(model.net, 3)
+    variable = next(v for v in thm.statement.free if v.head == "var")
+    env = Environment(
+        model,
+        points={"theta0": model.params},
+        inputs={"x": x},
+        variables={variable: np.eye(model.widths[3])[0]},
+    )
+    found = evaluate(thm.statement, env)
+    assert found
+    assert found.right == pytest.approx(measure_neuron(model, 3, 0, x).bound, rel=1e-10)
+    assert all(evaluate(h, env) for h in thm.judgement.hypotheses)

@@ -198,3 +198,11 @@ def test_a_dial_out_of_range_is_refused():
     for weight, scale in ((-1, 1), (1, 0)):
         with pytest.raises(ValueError, match="exponents"):
             dominance_dial(Fraction(weight), Fraction(scale))
+
+
+def test_orders_of_assemblies():
+    assert str(theory.catalog["LZB22/B1"].order) == "O(eta)"
+    assert str(theory.catalog["LZB22/B7"].order) == "O(m^(-1/2))"
+    assert not theory.catalog["LZB22/B7"].order.assumptions[0].proved
+    assert str(theory.catalog["LZB22/B2"].order) == "O(eta^(2) m)"
+    assert str(assembly_bound(Assembly(NET, M, scale="linear")).theorem.order) == "O(m^(-1))"

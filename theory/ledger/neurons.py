@@ -19,15 +19,68 @@ from theory.derive import neurons
 from theory.derive.workbench import Claim
 from theory.kernel import Judgement
 from theory.lemmas import INPUT_X, POINT_P
+from theory.lemmas.networks import TARGET
+from theory.networks import Network
+from theory.terms import Arg, Term, make, substitute
 from theory.theorem import Theorem
-from theory.theorems import LZB22
-from theory.vocabulary import INPUT, POINT
+from theory.theorems import LZB22, HypothesisError, _require_constants
+from theory.vocabulary import CENTRE, INPUT, POINT
 
 SECTION = f"{LZB22}, Section 3"
 
 
 def _here(judgement: Judgement) -> Judgement:
     return kernel.instance(judgement, {POINT_P: POINT, INPUT_X: INPUT})
+
+
+def neuron_bound(network: Network, which: int) -> Theorem:
+    """B5 for the neurons of one layer of a described network, at the centre.
+
+    Args:
+        network: a dense network.
+        which: the layer l of the neurons, from 2 to the depth; in layer 1 pre-activations are
+            linear in the weights.
+
+    Returns:
+        The bound on ``|<c, d2 z^l>|`` for any covector c; for ``c = e_k`` its ``order`` is that of
+        one neuron's Hessian norm.
+
+    Raises:
+        HypothesisError: an activation below has an infinite constant, or there is no such layer.
+    """
+    if type(which) is not int or not 2 <= which <= network.depth:
+        msg = (
+            f"layer {which!r}: B5 is about the pre-activations of layers 2 to {network.depth} of "
+            "this network; those of layer 1 are linear in the weights"
+        )
+        raise HypothesisError(msg)
+    _require_constants(network, (1, 2))
+    place: dict[Term, Arg] = {TARGET: which - 1, POINT_P: CENTRE, INPUT_X: INPUT}
+    judgement = kernel.instance(neurons.neuron_bound(), place)
+    every = [h for h in judgement.hypotheses if h.head == "forall"]
+    judgement = kernel.cut(judgement, *map(_case_by_case, every))
+    title = f"the Hessian of every neuron of layer {which}"
+    return Theorem(
+        "LZB22/B5",
+        title,
+        judgement,
+        SECTION,
+        "LZB22",
+        (),
+        (Claim("B5", title, judgement),),
+        network,
+        level="layers",
+    )
+
+
+def _case_by_case(formula: Term) -> Judgement:
+    """A fact about all layers of a range of numbers, from the fact about each."""
+    name, low, high, inner = formula.args
+    cases = [
+        kernel.hypothesis(substitute(inner, {make("index", name, 0): i}))
+        for i in range(low, high + 1)
+    ]
+    return kernel.forall_intro(name, low, inner, cases)
 
 
 def neuron_identity() -> Theorem:

@@ -7,7 +7,7 @@ from fractions import Fraction
 from typing import Any
 
 from theory.graph import BilinearRule, Graph, LinearRule, PointwiseRule
-from theory.orders import Growth, Monomial, OrderAssumption
+from theory.orders import Growth, Monomial, OrderAssumption, unfolded
 from theory.terms import Term, subterms
 from theory.theorem import Theorem
 from theory.writing import references
@@ -218,10 +218,16 @@ def _why(text: str) -> str:
 def _measured(theorem: Theorem) -> dict[str, Term]:
     """Symbols and norms of the bound and its definitions, by their plain names."""
     found: dict[str, Term] = {}
-    for formula in (theorem.statement, *theorem.definitions):
-        for term in subterms(formula):
+    seen: set[Term] = set()
+    pending = [theorem.statement, *theorem.definitions]
+    while pending:
+        for term in subterms(pending.pop()):
+            if term in seen:
+                continue
+            seen.add(term)
             if term.head in ("sym", "norm"):
                 found.setdefault(plain(term), term)
+            pending += unfolded(term)
     return found
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import replace
-from fractions import Fraction
 
 import jax.numpy as jnp
 import numpy as np
@@ -13,11 +12,10 @@ import numpy as np
 import numerics
 import theory
 from numerics.models import Model
-from proofs_check.ledger.experiment import Experiment, Family, Measure, Profile, Sample, row, theta
+from proofs_check.ledger.experiment import Experiment, Family, Measure, Profile, Sample, row
 from proofs_check.neurons import measure_neuron
-from proofs_check.verification.statements import Sides
+from proofs_check.verification.statements import Sides, predicted_order
 
-HALF = Fraction(1, 2)
 DIM = 4
 NEURONS = 3  # of each layer
 COUNTS: Mapping[Profile, tuple[int, ...]] = {
@@ -66,7 +64,7 @@ def every_neuron() -> Experiment:
             f"tanh, three hidden layers of width m, neurons of layer {layer}",
             "largest ||H(z_k)|| of three neurons",
             _largest(layer),
-            theta(-HALF, "B5: the signal's largest entry", HALF),
+            predicted_order(theory.neuron_bound(theory.reference_network(3), layer)),
             widths=COUNTS,
             seeds={"quick": 6, "full": 12},
             slack=0.12,
