@@ -28,7 +28,7 @@ def test_one_product_is_left_out_of_the_printed_definition() -> None:
     assert len(general._as_printed(changed[0]).args[1].args) == len(changed[0].args[1].args) - 1
 
 
-# -- A11, A12: the certificate, on a ball -----------------------------------------------------------
+# -- A11, A12: the certificate, on a ball ----------------------------------------------------------
 
 
 @pytest.mark.parametrize("outer", [False, True])
