@@ -299,7 +299,7 @@ QUANTITIES: dict[str, Quantity] = {
             "spectral norm",
         ),
         Quantity(
-            "mu", r"\mu_{{{}}}", "movement of the value of node n on the ball", "Euclidean norm"
+            "move", r"\mu_{{{}}}", "movement of the value of node n on the ball", "Euclidean norm"
         ),
         Quantity("reach", "P_{{{}}}", "bound on the Jacobian of alpha^n by W^k", "spectral norm"),
         Quantity(

@@ -139,7 +139,7 @@ def _move_own(node: int, d: GraphDerivation) -> None:
     d.learn(chain(moved, kernel.monotone(mul(tau, h), {h: gap})))
     value = statistic("own_norm", node, d)
     if d.sources[p]:
-        value = add(value, mul(tau, _bar("mu", p, d)))
+        value = add(value, mul(tau, _bar("move", p, d)))
     named = d.named(_shifted(far, near, "2", d), d.define("own_norm_bar", (node,), value))
     title = f"the derivative of node {node} by its own weights on the ball"
     d.learn(named, f"own_norm_bar:{node}", title)
@@ -203,7 +203,7 @@ def _move_value(node: int, d: GraphDerivation) -> None:
         h = hole(moved.conclusion.args[0])
         start = kernel.congruence(norm(h), {h: moved})
         bound = chain(start, bound_norm(moved.conclusion.args[1], d.known))
-    named = d.named(bound, d.define("mu", (node,), _movement(node, d)))
+    named = d.named(bound, d.define("move", (node,), _movement(node, d)))
     d.learn(named, f"mu:{node}", f"movement of the value of node {node}")
 
 
@@ -281,11 +281,11 @@ def _movement(node: int, d: GraphDerivation) -> Term:
             value = mul(statistic("own_norm", node, d), RADIUS)
             if not moving:
                 return value
-            return add(value, mul(_bar("node_norm_bar", node, d), _bar("mu", p, d)))
+            return add(value, mul(_bar("node_norm_bar", node, d), _bar("move", p, d)))
         case "pointwise":
-            return mul(lipschitz(node), _bar("mu", parents[0], d))
+            return mul(lipschitz(node), _bar("move", parents[0], d))
     slots = enumerate(parents)
-    return add(*(mul(link_constant(node, j), _bar("mu", p, d)) for j, p in slots if p in moving))
+    return add(*(mul(link_constant(node, j), _bar("move", p, d)) for j, p in slots if p in moving))
 
 
 # -- the ball: the back-propagated signal ---------------------------------------------------------
@@ -361,7 +361,7 @@ def _signal_movement(node: int, d: GraphDerivation) -> Term:
                 terms.append(mul(contraction_constant(child), RADIUS, statistic("g", child, d)))
                 terms += [mul(_bar("node_norm_bar", child, d), g) for g in own]
             case "pointwise":
-                size = (curvature(child), _bar("mu", node, d), statistic("q", child, d))
+                size = (curvature(child), _bar("move", node, d), statistic("q", child, d))
                 terms.append(mul(*size))
                 terms += [mul(lipschitz(child), g) for g in own]
             case _:
