@@ -16,6 +16,7 @@ from typing import Any
 
 from proofs_check.replay import training
 from proofs_check.replay.binding import STAR, brief, free, mentions, postorder, put
+from proofs_check.replay.conflicts import conflicts
 from proofs_check.replay.words import equal
 from theory import vocabulary
 from theory.graph_terms import GRAPH_STATISTICS, Shape, parse
@@ -73,7 +74,7 @@ _FACTS: dict[str, tuple[str, ...]] = {
 }
 _ASSEMBLY = frozenset({"assembly", "shared", "scale", "dominant", "part_bounded", "part_steep"})
 # what a graph is not described by
-_OF_LAYERS = frozenset({"dense", "pointwise", "readout", "parameters", *_ASSEMBLY})
+_OF_LAYERS = frozenset({"dense", "general", "pointwise", "readout", "parameters", *_ASSEMBLY})
 
 
 def kind_of(formula: Term) -> str:
@@ -220,6 +221,7 @@ def contradictions(assumptions: Iterable[Term]) -> list[str]:
     problems: list[str] = []
     names: set[str] = set()
     known_facts = [f for f in _facts(assumptions, problems) if _is_fact(f)]
+    problems += conflicts(known_facts)
     graphs = {f.args[1] for f in known_facts if f.args[0] == "graph"}
     if graphs:
         return problems + _graph_contradictions(graphs, known_facts)
@@ -235,7 +237,7 @@ def contradictions(assumptions: Iterable[Term]) -> list[str]:
                 layers.add(tag)
     if len({d for d in depths if type(d) is int}) > 1 or len(readouts) > 1:
         problems.append(f"the facts give depths {depths} and readouts {readouts} to one network")
-    if names & _ASSEMBLY and names & {"dense", "pointwise", "parameters", "readout"}:
+    if names & _ASSEMBLY and names & (_OF_LAYERS - _ASSEMBLY):
         problems.append(f"one model is an assembly and a network: {', '.join(sorted(names))}")
     known = [d for d in depths if type(d) is int]
     outside = {i for i in layers if i < 1 or (known and i > min(known))}

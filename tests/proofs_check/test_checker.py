@@ -245,6 +245,13 @@ def test_kinds_of_assumptions(formula, kind):
         [fact("dense", 0)],
         [make("forall", "l", 0, 2, fact("dense", L))],
         [make("range", 5, 1, 3)],
+        [fact("graph", "input; bilinear 0"), fact("general", 1)],
+        [fact("assembly", 3), fact("general", 1)],
+        [fact("assembly", 3), fact("assembly", 4)],
+        [fact("shared", 2, 3), fact("assembly", 3)],
+        [fact("scale", 1, 2), fact("scale", 1, 3)],
+        [fact("samples", 1), fact("samples", 2)],
+        [fact("dominant", 1, 1, 2), fact("dominant", 1, 0, 1)],
     ],
 )
 def test_facts_that_contradict_each_other_are_rejected(facts):
