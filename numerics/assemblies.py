@@ -21,6 +21,7 @@ from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
 from numerics import hessian, kernels, models
+from numerics.graphs.model import AnyModel
 from numerics.spectral import SpectralNorm, dense_norm
 from numerics.tolerances import Numbers, gamma
 from theory.assemblies import Assembly, AssemblyError, SubFunction
@@ -50,7 +51,7 @@ class AssemblyModel:
 
     assembly: Assembly
     params: tuple[Any, ...] = field(repr=False)
-    models: tuple[models.Model | None, ...] = field(repr=False)
+    models: tuple[AnyModel | None, ...] = field(repr=False)
     weights: Float[np.ndarray, "m n"] = field(repr=False)
     scale: float
     seed: int
@@ -74,7 +75,10 @@ class AssemblyModel:
     @property
     def num_params(self) -> int:
         """Number of all parameters."""
-        return sum(int(np.size(leaf)) for leaf in jax.tree.leaves(self.params))
+        return sum(
+            int(np.size(w)) if model is None else model.num_params
+            for w, model in zip(self.params, self.models, strict=True)
+        )
 
     def apply(self, params: tuple[Any, ...] | None, x: Numbers) -> Float[Array, "*n"]:
         """The output f(params; x).
@@ -111,14 +115,20 @@ class AssemblyModel:
         """``x`` as an array of the model's dtype, after a look at its shape.
 
         Raises:
-            ValueError: the shape is neither (d,) nor (n, d).
+            ValueError: the shape is neither that of one input nor (n, *that).
         """
         array = jnp.asarray(x, dtype=self.dtype)
-        if array.ndim not in (1, 2) or array.shape[-1] != self.assembly.dim:
-            wanted = f"({self.assembly.dim},) or (n, {self.assembly.dim})"
-            msg = f"x has shape {array.shape}; this assembly takes {wanted}"
+        shape = self.input_shape
+        if array.shape[array.ndim - len(shape) :] != shape or array.ndim - len(shape) not in (0, 1):
+            inner = ", ".join(map(str, shape))
+            msg = f"x has shape {array.shape}; this assembly takes ({inner},) or (n, {inner})"
             raise ValueError(msg)
         return array
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """The shape of one input."""
+        return tuple(int(size) for size in self.assembly.input_shape)
 
 
 def instantiate(
@@ -169,7 +179,7 @@ def _as_int(value: Any) -> int:
 
 def _draw(
     assembly: Assembly, index: int, seed: int, dtype: np.dtype[Any]
-) -> tuple[Any, models.Model | None]:
+) -> tuple[Any, AnyModel | None]:
     """The parameters of one sub-model, and the network they belong to."""
     part = assembly.parts[index % len(assembly.parts)]
     own = np.random.SeedSequence((seed, 1, index))
@@ -216,10 +226,11 @@ def _values(
     if isinstance(part, SubFunction):
         return _function_values(part, stacked, x)
     networks = [n for i in members if (n := model.models[i]) is not None]
-    if not all(type(n) is models.Model for n in networks):
+    plain = [n for n in networks if isinstance(n, models.Model)]
+    if len(plain) < len(networks):
         return jnp.stack([n.apply(p, x) for n, p in zip(networks, params, strict=True)])
-    readouts = _stack(*(n.readout for n in networks))
-    return _network_values(stacked, readouts, x, networks[0].net.activations)
+    readouts = _stack(*(n.readout for n in plain))
+    return _network_values(stacked, readouts, x, plain[0].net.activations)
 
 
 @partial(jax.jit, static_argnums=0)
@@ -265,8 +276,8 @@ def part_norms(
         ValueError: x has the wrong shape.
     """
     x = model.check_input(x)
-    if x.ndim != 1:
-        msg = f"x has shape {x.shape}; give one input at a time, shape ({model.assembly.dim},)"
+    if x.ndim != len(model.input_shape):
+        msg = f"x has shape {x.shape}; give one input at a time, shape {model.input_shape}"
         raise ValueError(msg)
     given = model.params if params is None else params
     found: list[Any] = [None] * model.count
@@ -354,7 +365,8 @@ def tangent_kernel(
     Raises:
         ValueError: inputs have the wrong shape.
     """
-    inputs = jnp.atleast_2d(model.check_input(X))
+    checked = model.check_input(X)
+    inputs = checked[None] if checked.ndim == len(model.input_shape) else checked
     given = model.params if params is None else params
     squares = model.coefficients**2
     total = jnp.zeros((len(inputs), len(inputs)))
@@ -383,11 +395,12 @@ def _slopes(
     if isinstance(part, SubFunction):
         return [_batched_gradient(part, stacked, X)]
     networks = [n for i in members if (n := model.models[i]) is not None]
+    plain = [n for n in networks if isinstance(n, models.Model)]
     entries = len(X) * sum(int(np.size(leaf)) for leaf in jax.tree.leaves(params))
-    if entries > LARGEST or not all(type(n) is models.Model for n in networks):
+    if entries > LARGEST or len(plain) < len(networks):
         return None
-    readouts = _stack(*(n.readout for n in networks))
-    found = _network_gradients(stacked, readouts, X, networks[0].net.activations)
+    readouts = _stack(*(n.readout for n in plain))
+    found = _network_gradients(stacked, readouts, X, plain[0].net.activations)
     return [g.reshape(*g.shape[:2], -1) for g in jax.tree.leaves(found)]
 
 

@@ -114,6 +114,7 @@ def tangent_kernel(
         raise ValueError(msg)
     if Z is None:
         return assemblies.tangent_kernel(model, X, params)
-    first = jnp.atleast_2d(model.check_input(X))
-    both = jnp.concatenate([first, jnp.atleast_2d(model.check_input(Z))])
+    shape = model.input_shape
+    first, second = (model.check_input(v).reshape(-1, *shape) for v in (X, Z))
+    both = jnp.concatenate([first, second])
     return assemblies.tangent_kernel(model, both, params)[: len(first), len(first) :]

@@ -9,8 +9,12 @@ import numpy as np
 
 import numerics
 from numerics.assemblies import AssemblyModel, gradient_norm, hessian_norm, part_norms
+from numerics.models import Model
 from numerics.spectral import SpectralNorm
 from numerics.tolerances import Numbers
+from proofs_check.measuring.evaluate import measure
+from proofs_check.measuring.graph_environment import GraphEnvironment
+from proofs_check.measuring.graph_models import GraphArchitecture, GraphModel
 from theory.evaluation import evaluate
 from theory.ledger.assemblies import AssemblyBound, assembly_bound
 from theory.lemmas.assemblies import COUNT
@@ -82,12 +86,28 @@ def measure_assembly(
 def _beta(part: Theorem | float, model: AssemblyModel, index: int, x: Any) -> float:
     """The right side of a sub-model's own theorem, at its statistics."""
     network = model.models[index]
-    if isinstance(part, Theorem) and network is not None:
+    if isinstance(part, Theorem) and isinstance(network, Model):
         return float(part.evaluate(_statistics(network, x)))
+    if isinstance(part, Theorem) and isinstance(network, numerics.GraphModel):
+        return _graph_beta(part, network, x)
     if isinstance(part, Theorem):
         msg = f"sub-model {index + 1} is a function, and its bound is about a network"
         raise TypeError(msg)
     return part
+
+
+def _graph_beta(part: Theorem, network: numerics.GraphModel, x: Any) -> float:
+    """The right side of a theorem about a graph of layers, its terms measured on the graph."""
+    weights = tuple(np.asarray(w) for w in network.params["W"])
+    fixed = {n: np.asarray(w) for n, w in network.fixed.items()}
+    model = GraphModel(GraphArchitecture(network.graph, 0), weights, fixed)
+    env = GraphEnvironment(
+        model,  # type: ignore[arg-type]
+        points={"theta0": weights},  # type: ignore[dict-item]
+        inputs={"x": np.ravel(np.asarray(x))},
+        definitions=part.definitions,
+    )
+    return measure(part.statement.args[1], env).upper
 
 
 def _statistics(network: Any, x: Any) -> dict[Term, float]:

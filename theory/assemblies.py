@@ -23,7 +23,7 @@ from typing import Any, Final, TypeAlias
 
 import sympy
 
-from theory.networks import Input, Network, NetworkError, Width, width
+from theory.networks import Network, NetworkError, Width, width
 
 __all__ = ["Assembly", "AssemblyError", "SubFunction"]
 
@@ -98,7 +98,7 @@ class Assembly:
     Raises:
         AssemblyError: naming what was given and what is needed.
 
-    >>> from theory.networks import Activation, Dense, Readout
+    >>> from theory.networks import Activation, Dense, Input, Readout
     >>> net = Network(Input(3), Dense(4), Activation("tanh"), Readout(trainable=True))
     >>> Assembly(net, count=width("m")).scale_exponent
     Fraction(1, 2)
@@ -145,9 +145,9 @@ class Assembly:
             raise AssemblyError(msg)
 
     @property
-    def dim(self) -> Width:
-        """The dimension of the input, the same for all sub-models."""
-        return _dim(self.parts[0])
+    def input_shape(self) -> tuple[Any, ...]:
+        """The shape of an input, the same for all sub-models."""
+        return _shape(self.parts[0])
 
     @property
     def scale_exponent(self) -> Fraction | None:
@@ -282,11 +282,8 @@ class Assembly:
 # -- what is given --------------------------------------------------------------------------------
 
 
-def _dim(part: SubModel) -> Width:
-    if isinstance(part, SubFunction):
-        return part.dim
-    first = part.layers[0]
-    return first.dim if isinstance(first, Input) else 0
+def _shape(part: SubModel) -> tuple[Any, ...]:
+    return (part.dim,) if isinstance(part, SubFunction) else tuple(part.input_shape)
 
 
 def _checked_parts(parts: tuple[Any, ...]) -> tuple[SubModel, ...]:
@@ -297,10 +294,13 @@ def _checked_parts(parts: tuple[Any, ...]) -> tuple[SubModel, ...]:
                 "g(w, x) as theory.SubFunction(g, size=..., dim=...)"
             )
             raise AssemblyError(msg)
-    dims = list(dict.fromkeys(_dim(p) for p in parts))
-    if len(dims) != 1:
-        wanted = "at least one sub-model" if not dims else "one dimension of the input for all"
-        msg = f"an assembly needs {wanted}; these have {dims}"
+        if isinstance(part, Network) and part.outputs != 1:
+            msg = f"sub-model {position} has {part.outputs} outputs; a sub-model has one"
+            raise AssemblyError(msg)
+    shapes = list(dict.fromkeys(map(_shape, parts)))
+    if len(shapes) != 1:
+        wanted = "at least one sub-model" if not shapes else "one shape of the input for all"
+        msg = f"an assembly needs {wanted}; these have {shapes}"
         raise AssemblyError(msg)
     return parts
 

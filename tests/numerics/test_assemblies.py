@@ -27,6 +27,11 @@ NET = theory.Network(
 FIXED = theory.Network(
     theory.Input(DIM), theory.Dense(2), theory.Activation("tanh"), theory.Readout()
 )
+SKIP = theory.Network(
+    theory.Input(DIM),
+    theory.Residual(theory.Dense(DIM), theory.Activation("tanh")),
+    theory.Readout(trainable=True),
+)
 BENT = SubFunction(lambda w, x: w[0] * jnp.tanh(w[1:] @ x) + w[0] ** 2, 4, DIM, name="bent")
 ASSEMBLIES = {
     "networks": Assembly(NET, 3),
@@ -34,6 +39,7 @@ ASSEMBLIES = {
     "mixed": Assembly([BENT, NET, FIXED], 5, weights="ones", scale=Fraction(1, 3)),
     "shared": Assembly([BENT, FIXED], 3, weights="gaussian", shared=4),
     "dominated": Assembly(BENT, 4, dominance=1),
+    "residual": Assembly([SKIP, BENT], 3),
     "opposed": Assembly(BENT, 1, weights=[1.0, -1.0], shared=2),
 }
 X = np.random.default_rng(1).standard_normal((4, DIM))
@@ -168,3 +174,23 @@ def test_all_parameters_as_one_vector():
     assert vector.shape == (model.num_params,)
     again = model.apply(unravel(jnp.asarray(vector)), X[0])
     assert float(again) == float(model.apply(None, X[0]))
+
+
+def test_inputs_may_be_signals():
+    net = theory.Network(
+        theory.Input((1, 4)),
+        theory.Conv(2, kernel=2),
+        theory.Activation("tanh"),
+        theory.Flatten(),
+        theory.Readout(),
+    )
+    model = numerics.instantiate(Assembly(net, 2), seed=0)
+    signals = np.random.default_rng(0).standard_normal((3, 1, 4))
+    assert model.apply(None, signals).shape == (3,)
+    assert numerics.tangent_kernel(model, signals).shape == (3, 3)
+    vector, unravel = ravel_pytree(model.params)
+    dense = jax.hessian(lambda t: model.apply(unravel(t), signals[0]))(vector)
+    found = numerics.hessian_norm(model, signals[0]).value
+    assert found == pytest.approx(np.linalg.norm(np.asarray(dense), 2), rel=1e-9)
+    with pytest.raises(ValueError, match=r"takes \(1, 4,\)"):
+        model.apply(None, signals[0, 0])

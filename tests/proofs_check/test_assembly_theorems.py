@@ -185,6 +185,23 @@ def test_b7_with_networks_and_functions_in_one_assembly():
     assert found.hessian.value <= found.bound
 
 
+def test_b7_with_networks_of_other_architectures():
+    """A residual network's own theorem (C1) gives its beta."""
+    skip = theory.Network(
+        theory.Input(3),
+        theory.Dense(3),
+        theory.Activation("tanh"),
+        theory.Residual(theory.Dense(3), theory.Activation("tanh")),
+        theory.Readout(),
+    )
+    model = numerics.instantiate(Assembly(skip, 2), seed=1)
+    report = measure_assembly(model, np.array([0.5, -1.0, 0.2]))
+    for found, beta in zip(report.parts, report.betas, strict=True):
+        assert found.value <= beta
+    assert report.hessian.value <= report.bound
+    assert report.ratio < 20
+
+
 def test_the_parts_of_a_bound_are_theorems_that_are_checked():
     net = theory.reference_network(2, inputs=2)
     bound = assembly_bound(Assembly(net, theory.width("n")))

@@ -43,7 +43,8 @@ def test_scales(scale, exponent, at_four):
     [
         ({"parts": "net"}, "theory.Network, or wrap a function"),
         ({"parts": []}, "at least one sub-model"),
-        ({"parts": [NET, SubFunction(len, 2, 5)]}, "one dimension of the input for all"),
+        ({"parts": [NET, SubFunction(len, 2, 5)]}, "one shape of the input for all"),
+        ({"parts": theory.Network(*NET.layers[:-1], theory.Readout(outputs=2))}, "has 2 outputs"),
         ({"count": 0}, "count is a whole number >= 1"),
         ({"count": True}, "count is a whole number >= 1"),
         ({"count": sympy.Symbol("m")}, "made by theory.width"),
