@@ -85,7 +85,7 @@ def _pow(head: str, args: tuple[Arg, ...]) -> tuple[str, None]:
 LARGEST_EXPONENT = 64
 
 
-NORMS = ("2", "inf", "1", "221", "min")  # min: the least singular value, no norm
+NORMS = ("2", "inf", "1", "221", "2inf", "min")  # min: the least singular value, no norm
 
 
 def _norm(head: str, args: tuple[Arg, ...]) -> tuple[str, None]:

@@ -123,9 +123,10 @@ def transpose(operator: Term) -> Term:
 
 
 def norm(operator: Term, kind: str = "2") -> Term:
-    """A norm: ``2`` spectral (Euclidean for a vector), ``inf``, ``1``, or ``221`` of a tensor.
+    """A norm: ``2`` spectral (Euclidean for a vector), ``inf``, ``1``, ``221``, ``2inf``.
 
-    ``min`` is no norm but the least singular value, inf |A v| over unit vectors v.
+    ``221`` is that of a three-tensor, ``2inf`` the largest Euclidean norm of a row. ``min`` is no
+    norm but the least singular value, inf |A v| over unit vectors v.
     """
     return make("norm", kind, operator)
 

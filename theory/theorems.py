@@ -10,8 +10,11 @@ import sympy
 from theory import kernel
 from theory.derive import corollaries
 from theory.derive.identities import LAYER, assembly, signal_identity
+from theory.derive.curvature import Curvature, CurvatureOnBall, with_curvature
 from theory.derive.layers import at_centre, on_ball, with_slopes
-from theory.derive.pointwise import bound_hessian
+from theory.derive.pointwise import Refinement, bound_hessian
+from theory.derive.products import Operators, with_operators
+from theory.derive.sharp_ball import on_sharp_ball
 from theory.derive.workbench import Claim, Derivation
 from theory.kernel import Judgement
 from theory.lemmas import INPUT_X, POINT_P, vector_variable
@@ -31,7 +34,8 @@ class Workbench(Protocol):
     claims: list[Claim]
 
 
-LEVELS = ("layers", "slopes")
+LEVELS = ("layers", "operators", "slopes", "norms")
+AT_CENTRE = ("operators", "slopes")  # known for the centre of the ball alone
 LZB20 = "C. Liu, L. Zhu, M. Belkin, On the linearity of large non-linear models, NeurIPS 2020"
 LZB22 = (
     "C. Liu, L. Zhu, M. Belkin, Transition to linearity of wide neural networks is an emerging "
@@ -99,17 +103,26 @@ def _radius(radius: object) -> sympy.Expr | None:
 
 @lru_cache(maxsize=64)
 def _derive(
-    depth: int, readout: str, ball: bool, slopes: bool = False
+    depth: int, readout: str, ball: bool, level: str = "layers"
 ) -> tuple[Judgement, Derivation]:
     point, bar = (POINT, "_bar") if ball else (CENTRE, "")
-    d = Derivation(depth, readout, point, INPUT, bar, slopes)
-    if slopes:
-        with_slopes(d)
-    elif ball:
-        on_ball(d)
-    else:
-        at_centre(d)
-    return bound_hessian(d), d
+    d = Derivation(depth, readout, point, INPUT, bar, not ball and level in ("slopes", "layers"))
+    refinement: Refinement | None = None
+    match level:
+        case "norms":
+            (on_ball if ball else at_centre)(d)
+        case "slopes":
+            with_slopes(d)
+        case "operators":
+            with_operators(d)
+            refinement = Operators(d)
+        case "layers" if ball:
+            on_sharp_ball(d)
+            refinement = CurvatureOnBall(d)
+        case "layers":
+            with_curvature(d)
+            refinement = Curvature(d)
+    return bound_hessian(d, refinement), d
 
 
 def hessian_bound(network: Network, radius: object = None, level: str = "layers") -> Theorem:
@@ -149,9 +162,7 @@ def hessian_bound(network: Network, radius: object = None, level: str = "layers"
             "leave the radius out, or use level 'layers' on a ball"
         )
         raise ValueError(msg)
-    judgement, d = _derive(
-        network.depth, _readout(network), value is not None, slopes=level == "slopes"
-    )
+    judgement, d = _derive(network.depth, _readout(network), value is not None, level)
     definitions, claims = used(judgement, d)
     where = "at the centre" if value is None else "on a ball of parameters"
     return Theorem(

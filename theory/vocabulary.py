@@ -177,6 +177,50 @@ QUANTITIES: dict[str, Quantity] = {
         ),
         Quantity("C_1", "C_1", "constant of the curvature of the layers", "a number"),
         Quantity("C_2", "C_2", "constant of the trained readout", "a number"),
+        Quantity(
+            "t",
+            "t_{{{}}}",
+            "weights of layer l between the slopes below and the curvature of its neurons",
+            "spectral norm of diag(sigma''(z) delta) W diag(sigma'(z^{l-1})) over sqrt(m_{l-1}), "
+            "from l = 2 on",
+        ),
+        Quantity(
+            "y",
+            "y_{{{}}}",
+            "curvature of layer l as a function of the pre-activations of layer l-1",
+            "spectral norm of X' diag(sigma''(z) delta) X over m_{l-1}, X = W diag(sigma'(z^{l-1})), "
+            "from l = 2 on",
+        ),
+        Quantity(
+            "e",
+            "e_{{{}}}",
+            "weights of layer l, each neuron weighted by the signal it gets",
+            "spectral norm of diag(delta) W over sqrt(m_{l-1}), from l = 2 on",
+        ),
+        Quantity(
+            "p",
+            "p_{{{}}}",
+            "largest column of the weights of layer l, neurons weighted by the signal they get",
+            "largest Euclidean norm of a column of diag(delta) W over sqrt(m_{l-1}), from l = 2 on",
+        ),
+        Quantity(
+            "u",
+            "u_{{{}}}",
+            "largest column of the weights of layer l",
+            "largest Euclidean norm of a column of W over sqrt(m_{l-1})",
+        ),
+        Quantity(
+            "B",
+            "B_{{{}}}",
+            "Jacobian of alpha^l by z^k, measured whole",
+            "spectral norm; layers l and k, l at least k",
+        ),
+        Quantity(
+            "C",
+            "C_{{{}}}",
+            "second derivative of the output by z^l, carried to z^k, measured whole",
+            "spectral norm of B' S, S = d^2 f/(dz^l)^2, B = dz^l/dz^k; layers k and l, l at least k",
+        ),
         Quantity("lambda", r"\lambda_{{{}}}", "supremum of |sigma'| of layer l", "over R"),
         Quantity("beta", r"\beta_{{{}}}", "supremum of |sigma''| of layer l", "over R"),
         Quantity(
@@ -222,6 +266,7 @@ QUANTITIES: dict[str, Quantity] = {
         Quantity("a_bar", r"\bar a_{{{}}}", "activation scale on the ball, at most", "as a"),
         Quantity("g_bar", r"\bar g_{{{}}}", "back-propagated norm on the ball, at most", "as g"),
         Quantity("q_bar", r"\bar q_{{{}}}", "back-propagated maximum on the ball, at most", "as q"),
+        Quantity("e_bar", r"\bar e_{{{}}}", "weights and signal on the ball, at most", "as e"),
         Quantity(
             "Z",
             "Z_{{{}}}",
@@ -348,6 +393,12 @@ QUANTITIES: dict[str, Quantity] = {
             "bound on the Jacobian of alpha^l by all parameters",
             "spectral norm",
         ),
+        Quantity(
+            "Q",
+            "Q_{{{}}}",
+            "movement of the back-propagated signal on the ball, at most",
+            "maximum norm",
+        ),
     )
 }
 
@@ -358,7 +409,10 @@ OTHER = make("input", "z")
 RADIUS = make("sym", "R")
 SAMPLES = make("input", "X")  # the inputs of a training set
 OUTER = make("index", "phi", 0)  # the layer of the output non-linearity phi
-STATISTICS = ("s", "a", "g", "q", "r", "h", "c")  # layer statistics measured at the centre
+# Layer statistics measured at the centre, and those of pairs of layers.
+STATISTICS = ("s", "a", "g", "q", "r", "h", "c", "t", "y", "e", "p", "u")
+PAIR_STATISTICS = ("B", "C")
+WEIGHT_STATISTICS = ("s", "u")  # of the weights alone: the same for every input
 READOUT = "v"  # the name of the readout among the blocks of parameters
 
 
@@ -590,8 +644,9 @@ def definition(name: str, index: Arg, point: Term, at: Term) -> Term:
         case "h":
             return norm(dot(slope(index, point, at), signal(index, point, at)))
         case "c":
-            bend = make("diag", sigma(index, 2, preactivation(index, point, at)))
-            return norm(dot(bend, signal(index, point, at)), "inf")
+            return norm(bend(index, point, at).args[0], "inf")
+        case "t" | "y" | "e" | "p" | "u":
+            return _of_weights(name, index, point, at)
     msg = f"{name!r} is not a layer statistic; these are {', '.join(STATISTICS)}"
     raise KeyError(msg)
 
@@ -617,6 +672,78 @@ def recursive_definition(name: str, index: Arg, point: Term, at: Term) -> Term:
     carried = mul(norm(weights(index, point)), symbol(name, below, point, at))
     reach = add(norm(activation(below, point, at)), carried)
     return mul(lipschitz(index), reach, inv_root(width(below)))
+
+
+def _of_weights(name: str, index: Arg, point: Term, at: Term) -> Term:
+    """t, y, e, p and u: norms of the weights of a layer among what surrounds them."""
+    below = shift(index, -1)
+    own = weights(index, point)
+    scale = inv_root(width(below))
+    match name:
+        case "u":
+            return mul(norm(make("T", own), "2inf"), scale)
+        case "e":
+            return mul(norm(dot(make("diag", signal(index, point, at)), own)), scale)
+        case "p":
+            seen = dot(make("T", own), make("diag", signal(index, point, at)))
+            return mul(norm(seen, "2inf"), scale)
+    curved = dot(bend(index, point, at), own, slope(below, point, at))
+    if name == "t":
+        return mul(norm(curved), scale)
+    return mul(norm(dot(slope(below, point, at), make("T", own), curved)), scale, scale)
+
+
+def bend(index: Arg, point: Term, at: Term) -> Term:
+    """diag(sigma''(z^l) delta^l), the curvature of each neuron as the output sees it."""
+    second = make("diag", sigma(index, 2, preactivation(index, point, at)))
+    return make("diag", dot(second, signal(index, point, at)))
+
+
+def step_down(index: int, point: Term, at: Term) -> Term:
+    """dz^l/dz^{l-1} = W^l D^{l-1} / sqrt(m_{l-1})."""
+    sloped = dot(weights(index, point), slope(index - 1, point, at))
+    return make("scale", inv_root(width(index - 1)), sloped)
+
+
+def between(high: int, low: int, point: Term, at: Term) -> Term:
+    """dz^l/dz^k for l >= k, as a product of the layers between."""
+    if high == low:
+        return make("id", layer(low))
+    steps = [step_down(i, point, at) for i in range(high, low, -1)]
+    return steps[0] if len(steps) == 1 else dot(*steps)
+
+
+def output_curvature(index: int, depth: int, point: Term, at: Term) -> Term:
+    """d^2 f/(dz^l)^2, written as ``S_l = diag(sigma'' delta) + (dz^{l+1}/dz^l)' S_{l+1} (...)``."""
+    own = bend(index, point, at)
+    if index == depth:
+        return own
+    step = step_down(index + 1, point, at)
+    above = output_curvature(index + 1, depth, point, at)
+    return make("plus", own, dot(make("T", step), above, step))
+
+
+def pair_operator(name: str, row: int, col: int, depth: int, point: Term, at: Term) -> Term:
+    """The operator whose norm a statistic of a pair of layers is.
+
+    ``B`` of (l, k), l >= k: D^l dz^l/dz^k. ``C`` of (k, l), k <= l: (dz^l/dz^k)' d^2 f/(dz^l)^2.
+
+    Raises:
+        KeyError: when the name is not one of ``PAIR_STATISTICS``, or the layers do not fit.
+    """
+    if name == "B" and 1 <= col <= row <= depth:
+        own = slope(row, point, at)
+        return own if row == col else dot(own, between(row, col, point, at))
+    if name == "C" and 1 <= row <= col <= depth:
+        curved = output_curvature(col, depth, point, at)
+        return curved if row == col else dot(make("T", between(col, row, point, at)), curved)
+    msg = f"{name}_({row},{col}) is not measured at depth {depth}: B for l >= k, C for k <= l"
+    raise KeyError(msg)
+
+
+def pair_definition(name: str, row: int, col: int, depth: int, point: Term, at: Term) -> Term:
+    """What a measured statistic of a pair of layers stands for, as a real term."""
+    return norm(pair_operator(name, row, col, depth, point, at))
 
 
 def squared(term: Term) -> Term:

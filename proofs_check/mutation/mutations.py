@@ -112,7 +112,7 @@ def _swapped(term: Term) -> Iterator[Variant]:
         yield Variant("max and min swapped", f"{other} in {brief(term)}", make(other, *term.args))
 
 
-_NORMS = {"2": ("inf",), "1": ("inf", "2"), "inf": ("1",), "221": ("2",)}
+_NORMS = {"2": ("inf",), "1": ("inf", "2"), "inf": ("1",), "221": ("2",), "2inf": ("inf",)}
 
 
 def _norm(term: Term) -> Iterator[Variant]:

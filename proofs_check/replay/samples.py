@@ -220,6 +220,8 @@ def _norm(kind: str, matrix: Array) -> float:
             return float(np.max(np.abs(matrix)))
         case "1":
             return float(np.sum(np.abs(matrix)))
+        case "2inf":
+            return float(np.sqrt(np.max(np.sum(matrix * matrix, axis=1))))
     return float(np.sum(np.abs(matrix) ** 1.5))  # some function in place of the (2,2,1)-norm
 
 

@@ -31,6 +31,7 @@ from theory.vocabulary import (
     CENTRE,
     RADIUS,
     READOUT,
+    WEIGHT_STATISTICS,
     activation,
     curvature,
     definition,
@@ -50,45 +51,47 @@ def at_centre(d: Derivation) -> None:
     """Define s, a, g, q at the centre and learn what they say of the norms there."""
     for index in range(1, d.depth + 1):
         if index > 1 or d.bar:
-            _statistic("s", index, norm(weights(index, CENTRE)), d, width(index - 1))
+            place_statistic("s", index, norm(weights(index, CENTRE)), d, width(index - 1))
     for index in range(d.depth):
-        _statistic("a", index, norm(activation(index, CENTRE, d.at)), d, width(index))
+        place_statistic("a", index, norm(activation(index, CENTRE, d.at)), d, width(index))
     for index in range(1, d.depth + 1):
-        _statistic("g", index, norm(signal(index, CENTRE, d.at)), d)
-        _statistic("q", index, norm(signal(index, CENTRE, d.at), "inf"), d)
+        place_statistic("g", index, norm(signal(index, CENTRE, d.at)), d)
+        place_statistic("q", index, norm(signal(index, CENTRE, d.at), "inf"), d)
 
 
 def with_slopes(d: Derivation) -> None:
     """Define a, r, h, c at the centre: the statistics that keep each neuron's own slope."""
     for index in range(d.depth):
-        _statistic("a", index, norm(activation(index, CENTRE, d.at)), d, width(index))
+        place_statistic("a", index, norm(activation(index, CENTRE, d.at)), d, width(index))
     for index in range(1, d.depth + 1):
         if index > 1:
             sloped = dot(weights(index, CENTRE), slope(index - 1, CENTRE, d.at))
-            _statistic("r", index, norm(sloped), d, width(index - 1))
+            place_statistic("r", index, norm(sloped), d, width(index - 1))
         delta = signal(index, CENTRE, d.at)
         bend = make("diag", sigma(index, 2, preactivation(index, CENTRE, d.at)))
-        _statistic("h", index, norm(dot(slope(index, CENTRE, d.at), delta)), d)
-        _statistic("c", index, norm(dot(bend, delta), "inf"), d)
+        place_statistic("h", index, norm(dot(slope(index, CENTRE, d.at), delta)), d)
+        place_statistic("c", index, norm(dot(bend, delta), "inf"), d)
 
 
 def statistic(name: str, index: int, d: Derivation) -> Term:
-    """The symbol of a layer statistic at the centre; s does not depend on the input."""
-    return symbol(name, index, CENTRE) if name == "s" else symbol(name, index, CENTRE, d.at)
+    """The symbol of a layer statistic at the centre; s and u do not depend on the input."""
+    tags = () if name in WEIGHT_STATISTICS else (d.at,)
+    return symbol(name, index, CENTRE, *tags)
 
 
-def _statistic(
-    name: str, index: int, target: Term, d: Derivation, dimension: Term | None = None
+def place_statistic(
+    name: str, index: int, target: Term, d: Derivation, *dimensions: Term
 ) -> None:
+    """Define a statistic at the centre; learn that a norm is it times the dimensions' roots."""
     value = definition(name, index, CENTRE, d.at)
     formula = eq(statistic(name, index, d), value)
     d.definitions.append(formula)
     meaning = kernel.hypothesis(formula)
-    if dimension is None:
+    if not dimensions:
         d.learn(kernel.symmetry(meaning))
         return
     h = real_variable("?")
-    scaled = kernel.congruence(mul(h, root(dimension)), {h: kernel.symmetry(meaning)})
+    scaled = kernel.congruence(mul(h, *map(root, dimensions)), {h: kernel.symmetry(meaning)})
     d.learn(chain(kernel.by_form(target, scaled.conclusion.args[0]), scaled))
 
 
@@ -98,26 +101,31 @@ def _statistic(
 def on_ball(d: Derivation) -> None:
     """Learn bounds on the norms at every point of the ball, from the statistics at the centre."""
     at_centre(d)
-    _weights_on_ball(d)
-    _inputs_on_ball(d)
-    for index in range(1, d.depth + 1):
-        _move_preactivation(index, d)
-        _move_activation(index, d)
-    _move_top_signal(d)
+    move_forward(d)
+    _learn_movement(d.depth, *top_signal_movement(d), d)
     for index in range(d.depth - 1, 0, -1):
         _move_signal(index, d)
 
 
-def _bar(name: str, index: int, d: Derivation) -> Term:
+def move_forward(d: Derivation) -> None:
+    """Learn how far weights, pre-activations, activations and slopes move."""
+    weights_on_ball(d)
+    inputs_on_ball(d)
+    for index in range(1, d.depth + 1):
+        move_preactivation(index, d)
+        move_activation(index, d)
+
+
+def bar(name: str, index: int, d: Derivation) -> Term:
     return symbol(name, index, CENTRE, d.at)
 
 
-def _define(name: str, index: int, value: Term, d: Derivation) -> Judgement:
+def define(name: str, index: int, value: Term, d: Derivation) -> Judgement:
     """Define ``name_index`` as the value."""
     return d.define(name, (index,), value)
 
 
-def _block_moves(which: int | str, d: Derivation) -> Judgement:
+def block_moves(which: int | str, d: Derivation) -> Judgement:
     """One block of parameters moves at most R."""
     place = {**d.place(0), POINT_Q: CENTRE}
     bind = {k: v for k, v in place.items() if k.head == "point"}
@@ -132,7 +140,7 @@ def _block_moves(which: int | str, d: Derivation) -> Judgement:
     return chain(moved, kernel.hypothesis(kernel.in_ball(d.point, CENTRE, RADIUS)))
 
 
-def _shifted(far: Term, near: Term, kind: str, d: Derivation) -> Judgement:
+def shifted(far: Term, near: Term, kind: str, d: Derivation) -> Judgement:
     """``|far| <= |near| + |far - near|`` with both parts bounded."""
     split = plus(near, minus(far, near))
     h = hole(far)
@@ -140,27 +148,27 @@ def _shifted(far: Term, near: Term, kind: str, d: Derivation) -> Judgement:
     return chain(start, bound_norm(split, d.known, kind))
 
 
-def _scaled_definition(
+def scaled_definition(
     name: str, index: int, value: Term, dimension: Term, bound: Judgement, d: Derivation
 ) -> Judgement:
     """Name the bound ``c * sqrt(dimension)`` by defining c."""
-    meaning = _define(name, index, value, d)
+    meaning = define(name, index, value, d)
     h = real_variable("?")
     scaled = kernel.congruence(mul(h, root(dimension)), {h: kernel.symmetry(meaning)})
     return chain(rearranged(at_most(bound), scaled.conclusion.args[0]), scaled)
 
 
-def _weights_on_ball(d: Derivation) -> None:
+def weights_on_ball(d: Derivation) -> None:
     for index in range(1, d.depth + 1):
         far, near = weights(index, d.point), weights(index, CENTRE)
-        d.learn(_block_moves(index, d))
+        d.learn(block_moves(index, d))
         value = add(statistic("s", index, d), mul(RADIUS, inv_root(width(index - 1))))
-        bound = _shifted(far, near, "2", d)
-        named = _scaled_definition("s_bar", index, value, width(index - 1), bound, d)
+        bound = shifted(far, near, "2", d)
+        named = scaled_definition("s_bar", index, value, width(index - 1), bound, d)
         d.learn(named, f"s_bar:{index}", f"the weights of layer {index} on the ball")
 
 
-def _inputs_on_ball(d: Derivation) -> None:
+def inputs_on_ball(d: Derivation) -> None:
     """The input does not move."""
     far, near = activation(0, d.point, d.at), activation(0, CENTRE, d.at)
     same = use("input", bind={**d.place(0), POINT_Q: CENTRE}, given=[d.fact("input")])
@@ -190,7 +198,7 @@ def _moved_through(index: int, d: Derivation) -> Judgement:
     return rearranged(difference, make("scale", inv_root(width(index - 1)), value))
 
 
-def _move_preactivation(index: int, d: Derivation) -> None:
+def move_preactivation(index: int, d: Derivation) -> None:
     """``|z - z0| <= Z_l = R a_{l-1} + s_bar_l E_{l-1}``."""
     moved = _moved_through(index, d)
     h = hole(moved.conclusion.args[0])
@@ -198,12 +206,12 @@ def _move_preactivation(index: int, d: Derivation) -> None:
     bound = chain(start, bound_norm(moved.conclusion.args[1], d.known))
     value = mul(RADIUS, statistic("a", index - 1, d))
     if index > 1:
-        value = add(value, mul(_bar("s_bar", index, d), _bar("E", index - 1, d)))
-    named = d.named(bound, _define("Z", index, value, d))
+        value = add(value, mul(bar("s_bar", index, d), bar("E", index - 1, d)))
+    named = d.named(bound, define("Z", index, value, d))
     d.learn(named, f"Z:{index}", f"movement of the pre-activations of layer {index}")
 
 
-def _move_activation(index: int, d: Derivation) -> None:
+def move_activation(index: int, d: Derivation) -> None:
     """``|alpha - alpha0| <= E_l = lambda_l Z_l``, the scale and the slope with it."""
     far, near = (preactivation(index, p, d.at) for p in (d.point, CENTRE))
     gap = d.known[norm(minus(far, near))]
@@ -218,22 +226,22 @@ def _move_activation(index: int, d: Derivation) -> None:
     holes = {hole(m.conclusion.args[0], f"?{i}"): m for i, m in enumerate(meanings)}
     start = kernel.congruence(norm(minus(*holes)), holes)
     h = real_variable("?")
-    mean = _mean_value(0, index, far, near, d)
+    mean = mean_value(0, index, far, near, d)
     bound = chain(start, mean, kernel.monotone(mul(lipschitz(index), h), {h: gap}))
-    meaning = _define("E", index, mul(lipschitz(index), _bar("Z", index, d)), d)
+    meaning = define("E", index, mul(lipschitz(index), bar("Z", index, d)), d)
     d.learn(d.named(bound, meaning), f"E:{index}", f"movement of the activations of layer {index}")
-    slopes = _mean_value(1, index, far, near, d)
+    slopes = mean_value(1, index, far, near, d)
     d.learn(chain(slopes, kernel.monotone(mul(curvature(index), h), {h: gap})))
     if index < d.depth:
         alpha, old = activation(index, d.point, d.at), activation(index, CENTRE, d.at)
-        value = add(statistic("a", index, d), mul(_bar("E", index, d), inv_root(width(index))))
-        named = _scaled_definition(
-            "a_bar", index, value, width(index), _shifted(alpha, old, "2", d), d
+        value = add(statistic("a", index, d), mul(bar("E", index, d), inv_root(width(index))))
+        named = scaled_definition(
+            "a_bar", index, value, width(index), shifted(alpha, old, "2", d), d
         )
         d.learn(named, f"a_bar:{index}", f"activation scale of layer {index} on the ball")
 
 
-def _mean_value(order: int, index: int, far: Term, near: Term, d: Derivation) -> Judgement:
+def mean_value(order: int, index: int, far: Term, near: Term, d: Derivation) -> Judgement:
     bind = {k: v for k, v in d.place(index).items() if k.head == "index"}
     return use(
         "mean_value",
@@ -246,12 +254,14 @@ def _mean_value(order: int, index: int, far: Term, near: Term, d: Derivation) ->
 # -- the back-propagated signal -------------------------------------------------------------------
 
 
-def _signal_parts(index: int, d: Derivation) -> tuple[Term, Term]:
+def signal_parts(index: int, d: Derivation) -> tuple[Term, Term]:
     return signal(index, d.point, d.at), signal(index, CENTRE, d.at)
 
 
-def _move_top_signal(d: Derivation) -> None:
-    """``|delta^L - delta0^L| <= R / sqrt(m_L)`` for a trained readout, 0 for a fixed one."""
+def top_signal_movement(d: Derivation) -> tuple[Judgement, Term]:
+    """Delta^L - delta0^L, and what bounds it:
+
+    ``|delta^L - delta0^L| <= R / sqrt(m_L)`` for a trained readout, 0 for a fixed one."""
     premise = d.fact("readout", d.readout, d.depth)
     meanings = [
         use(
@@ -265,14 +275,14 @@ def _move_top_signal(d: Derivation) -> None:
     holes = {hole(m.conclusion.args[0], f"?{i}"): m for i, m in enumerate(meanings)}
     difference = kernel.congruence(minus(*holes), holes)
     if d.readout == "trained":
-        d.learn(_block_moves(READOUT, d))
+        d.learn(block_moves(READOUT, d))
         gap = minus(readout_weights(d.depth, d.point), readout_weights(d.depth, CENTRE))
         value = make("scale", inv_root(width(d.depth)), gap)
         size = mul(RADIUS, inv_root(width(d.depth)))
     else:
-        far, _ = _signal_parts(d.depth, d)
+        far, _ = signal_parts(d.depth, d)
         value, size = make("zero", far.rows, far.cols), ZERO
-    _learn_movement(d.depth, rearranged(difference, value), size, d)
+    return rearranged(difference, value), size
 
 
 def _learn_movement(index: int, moved: Judgement, size: Term, d: Derivation) -> None:
@@ -280,33 +290,38 @@ def _learn_movement(index: int, moved: Judgement, size: Term, d: Derivation) -> 
     h = hole(moved.conclusion.args[0])
     start = kernel.congruence(norm(h), {h: moved})
     bound = chain(start, bound_norm(moved.conclusion.args[1], d.known))
-    if size is ZERO:
-        d.learn(rearranged(bound, ZERO))
-    else:
-        named = d.named(bound, _define("G", index, size, d))
-        d.learn(named, f"G:{index}", f"movement of the back-propagated signal of layer {index}")
-    far, near = _signal_parts(index, d)
+    learn_distance(index, bound, size, d)
+    far, near = signal_parts(index, d)
     gap = minus(far, near)
     d.learn(chain(use("max_at_most_two", bind={V: gap}), d.known[norm(gap)]))
-    _signal_norm(index, d)
-    _signal_max(index, d)
+    signal_norm(index, d)
+    signal_max(index, d)
 
 
-def _moved_by(index: int, name: str, d: Derivation) -> Term:
+def learn_distance(index: int, bound: Judgement, size: Term, d: Derivation) -> None:
+    """Learn G_l, the bound on how far the signal moves; nothing where it does not."""
+    if size is ZERO:
+        d.learn(rearranged(bound, ZERO))
+        return
+    named = d.named(bound, define("G", index, size, d))
+    d.learn(named, f"G:{index}", f"movement of the back-propagated signal of layer {index}")
+
+
+def moved_by(index: int, name: str, d: Derivation) -> Term:
     """g_l + G_l or q_l + G_l; without G_l where the signal does not move."""
     still = index == d.depth and d.readout == "fixed"
     own = statistic(name, index, d)
-    return own if still else add(own, _bar("G", index, d))
+    return own if still else add(own, bar("G", index, d))
 
 
-def _signal_norm(index: int, d: Derivation) -> None:
+def signal_norm(index: int, d: Derivation) -> None:
     """``|delta^l| <= g_bar_l = min(g_l + G_l, lambda_{l+1} s_bar_{l+1} g_bar_{l+1})``."""
-    far, near = _signal_parts(index, d)
-    bound = rearranged(at_most(_shifted(far, near, "2", d)), _moved_by(index, "g", d))
+    far, near = signal_parts(index, d)
+    bound = rearranged(at_most(shifted(far, near, "2", d)), moved_by(index, "g", d))
     if index < d.depth:
         other = _propagated(index, d)
-        bound = _smaller(bound, other)
-    named = d.named(bound, _define("g_bar", index, bound.conclusion.args[1], d))
+        bound = smaller(bound, other)
+    named = d.named(bound, define("g_bar", index, bound.conclusion.args[1], d))
     d.learn(named, f"g_bar:{index}", f"back-propagated norm of layer {index} on the ball")
 
 
@@ -321,11 +336,11 @@ def _propagated(index: int, d: Derivation) -> Judgement:
     h = hole(rule.conclusion.args[0])
     start = kernel.congruence(norm(h), {h: rule})
     bound = chain(start, bound_norm(rule.conclusion.args[1], d.known))
-    value = mul(lipschitz(above), _bar("s_bar", above, d), _bar("g_bar", above, d))
+    value = mul(lipschitz(above), bar("s_bar", above, d), bar("g_bar", above, d))
     return rearranged(at_most(bound), value)
 
 
-def _smaller(first: Judgement, second: Judgement) -> Judgement:
+def smaller(first: Judgement, second: Judgement) -> Judgement:
     """From c <= a and c <= b: c <= min(a, b)."""
     target, left = first.conclusion.args
     right = second.conclusion.args[1]
@@ -333,13 +348,14 @@ def _smaller(first: Judgement, second: Judgement) -> Judgement:
     return use("min_intro", bind=bind, given=[at_most(first), at_most(second)])
 
 
-def _signal_max(index: int, d: Derivation) -> None:
-    """``|delta^l|_inf <= q_bar_l = min(q_l + G_l, g_bar_l)``."""
-    far, near = _signal_parts(index, d)
-    moved = rearranged(at_most(_shifted(far, near, "inf", d)), _moved_by(index, "q", d))
+def signal_max(index: int, d: Derivation, size: Term | None = None) -> None:
+    """``|delta^l|_inf <= q_bar_l = min(q_l + G_l, g_bar_l)``, or with Q_l for G_l."""
+    far, near = signal_parts(index, d)
+    size = moved_by(index, "q", d) if size is None else size
+    moved = rearranged(at_most(shifted(far, near, "inf", d)), size)
     through = chain(use("max_at_most_two", bind={V: far}), d.known[norm(far)])
-    bound = _smaller(moved, through)
-    named = d.named(bound, _define("q_bar", index, bound.conclusion.args[1], d))
+    bound = smaller(moved, through)
+    named = d.named(bound, define("q_bar", index, bound.conclusion.args[1], d))
     d.learn(named, f"q_bar:{index}", f"back-propagated maximum of layer {index} on the ball")
 
 
@@ -356,7 +372,7 @@ def _move_signal(index: int, d: Derivation) -> None:
     ]
     holes = {hole(r.conclusion.args[0], f"?{i}"): r for i, r in enumerate(rules)}
     difference = kernel.congruence(minus(*holes), holes)
-    far, near = _signal_parts(above, d)
+    far, near = signal_parts(above, d)
     new, old = weights(above, d.point), weights(above, CENTRE)
     slopes = [sigma(above, 1, preactivation(above, p, d.at)) for p in (d.point, CENTRE)]
     bent = dot(make("diag", minus(*slopes)), near)
@@ -375,14 +391,33 @@ def _move_signal(index: int, d: Derivation) -> None:
 
 def _movement(index: int, d: Derivation) -> Term:
     above = index + 1
-    strength = _bar("s_bar", above, d)
+    strength = bar("s_bar", above, d)
     terms = [
         mul(lipschitz(above), RADIUS, statistic("g", above, d), inv_root(width(index))),
-        mul(curvature(above), strength, _bar("Z", above, d), statistic("q", above, d)),
+        mul(curvature(above), strength, bar("Z", above, d), statistic("q", above, d)),
     ]
     if above < d.depth or d.readout == "trained":
-        terms.append(mul(lipschitz(above), strength, _bar("G", above, d)))
+        terms.append(mul(lipschitz(above), strength, bar("G", above, d)))
     return add(*terms)
 
 
-__all__ = ["at_centre", "on_ball", "statistic", "with_slopes"]
+__all__ = [
+    "at_centre",
+    "bar",
+    "block_moves",
+    "define",
+    "learn_distance",
+    "move_forward",
+    "moved_by",
+    "on_ball",
+    "place_statistic",
+    "scaled_definition",
+    "shifted",
+    "signal_max",
+    "signal_norm",
+    "signal_parts",
+    "smaller",
+    "statistic",
+    "top_signal_movement",
+    "with_slopes",
+]

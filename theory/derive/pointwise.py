@@ -7,6 +7,9 @@ bounds.  Each abbreviation enters as a definition, each inequality as a judgemen
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Protocol
+
 from theory import kernel
 from theory.derive.identities import (
     hessian_identity,
@@ -44,13 +47,12 @@ from theory.vocabulary import (
     CENTRE,
     READOUT,
     activation,
+    bend,
     block,
     curvature,
     hessian,
     layer,
     lipschitz,
-    preactivation,
-    sigma,
     signal,
     slope,
     symbol,
@@ -98,15 +100,18 @@ def coordinates(row: Which, col: Which, d: Derivation) -> Judgement:
     return known
 
 
-def vanishing_blocks(d: Derivation) -> dict[tuple[int, Which], Judgement]:
+Zero = dict[tuple[int, Which], Judgement]
+
+
+def vanishing_blocks(d: Derivation) -> Zero:
     """dz^l/dW^k = 0 for k above l and for the readout: lower layers do not see higher weights."""
-    zero: dict[tuple[int, Which], Judgement] = {}
+    zero: Zero = {}
     for index in range(1, d.depth + 1):
         full = layer_jacobian(index, d)
         for which in blocks(d.depth, d.readout):
             if which == READOUT or (isinstance(which, int) and which > index):
                 below = zero.get((index - 1, which))
-                vanishes = _split_block(index, which, full, below, d)
+                vanishes = split_block(index, which, full, below, d)
                 d.claims.append(
                     Claim(
                         f"zero{d.bar}:{index},{which}",
@@ -122,7 +127,7 @@ def _block_name(which: Which) -> str:
     return "the readout" if which == READOUT else f"W^{which}"
 
 
-def _split_block(
+def split_block(
     index: int, which: Which, full: Judgement, below: Judgement | None, d: Derivation
 ) -> Judgement:
     """dz^l/dW^k from dz^l: the own-weights part by orthogonality, the rest by the layer below."""
@@ -163,13 +168,14 @@ def sloped_weights(index: int, d: Derivation) -> Term:
     return dot(weights(index, d.point), slope(index - 1, d.point, d.at))
 
 
-def bound_jacobians(d: Derivation, zero: dict[tuple[int, Which], Judgement]) -> None:
+def bound_jacobians(d: Derivation, zero: Zero) -> None:
     """Define P_{l,k} and show that it bounds dz^l/dW^k, for k <= l <= L."""
     for index in range(1, d.depth + 1):
         full = layer_jacobian(index, d)
         for which in range(1, index + 1):
             below = zero.get((index - 1, which))
-            value = _split_block(index, which, full, below, d)
+            value = split_block(index, which, full, below, d)
+            d.steps[index, which] = value
             target = jacobian_block(index, which, d)
             h = hole(target)
             start = kernel.congruence(norm(h), {h: value})
@@ -221,7 +227,7 @@ def unfolded_identity(d: Derivation) -> Judgement:
             holes[h] = use("jacobian_input", bind=d.place(0), given=[d.fact("input")])
         else:
             holes[h] = jacobian_of_activation(index - 1, d.point, d.at)
-        cross = dot(transpose(block(index, d.depth)), _lift(index, d), h)
+        cross = dot(transpose(block(index, d.depth)), lift(index, d), h)
         parts.append(make("scale", inv_root(width(index - 1)), plus(cross, transpose(cross))))
     if d.readout == "trained":
         top = jacobian_of_activation(d.depth, d.point, d.at)
@@ -233,12 +239,10 @@ def unfolded_identity(d: Derivation) -> Judgement:
 
 
 def _bend(index: int, d: Derivation) -> Term:
-    """diag(sigma''(z^l) delta^l)."""
-    bent = make("diag", sigma(index, 2, preactivation(index, d.point, d.at)))
-    return make("diag", dot(bent, signal(index, d.point, d.at)))
+    return bend(index, d.point, d.at)
 
 
-def _lift(index: int, d: Derivation) -> Term:
+def lift(index: int, d: Derivation) -> Term:
     """D^l delta^l (x) I, which carries dalpha^{l-1} to the weights of layer l."""
     pushed = dot(slope(index, d.point, d.at), signal(index, d.point, d.at))
     return make("kron", pushed, make("id", layer(index - 1)))
@@ -254,7 +258,7 @@ def block_identity(
     row: Which,
     col: Which,
     identity: Judgement,
-    zero: dict[tuple[int, Which], Judgement],
+    zero: Zero,
     d: Derivation,
 ) -> Judgement:
     """Pi_k H Pi_k'^T (k before k') as the sum of its non-zero terms."""
@@ -264,13 +268,13 @@ def block_identity(
     holes: dict[Term, Judgement] = {}
     template = plus(*_block_terms(row, col, zero, holes, d))
     split = rewrite(placed, template, holes)
-    return rearranged(split, _block_sum(row, col, d))
+    return rearranged(split, block_sum(row, col, d))
 
 
 def _block_terms(
     row: Which,
     col: Which,
-    zero: dict[tuple[int, Which], Judgement],
+    zero: Zero,
     holes: dict[Term, Judgement],
     d: Derivation,
 ) -> list[Term]:
@@ -296,7 +300,7 @@ def _block_terms(
         if index == 1:
             continue
         inner = [
-            dot(_lift(index, d), slope(index - 1, d.point, d.at), jac(index - 1, w))
+            dot(lift(index, d), slope(index - 1, d.point, d.at), jac(index - 1, w))
             for w in (col, row)
         ]
         crosses = plus(dot(pair(row, index), inner[0]), dot(transpose(inner[1]), pair(index, col)))
@@ -310,28 +314,46 @@ def _block_terms(
     return terms
 
 
-def _block_sum(row: Which, col: Which, d: Derivation) -> Term:
-    """What the block equals: its curvature terms, and one cross term off the diagonal."""
+Part = Callable[[int, Which], Term]
+
+
+def block_sum(
+    row: Which, col: Which, d: Derivation, jac: Part | None = None, term: Part | None = None
+) -> Term:
+    """What the block equals: its curvature terms, and one cross term off the diagonal.
+
+    Args:
+        row: the layer k, the lower one.
+        col: the layer k', or the readout.
+        d: the derivation.
+        jac: what stands for ``dz^l/dW^k`` (l, k); by default itself.
+        term: what stands for the curvature term of layer l (l, row); by default
+            ``(dz^l/dW^k)' diag(sigma'' delta) dz^l/dW^k'``.
+    """
+
+    def part(index: int, which: Which) -> Term:
+        return jac(index, which) if jac else jacobian_block(index, which, d)
+
     if col == READOUT:
         if row == READOUT:
             return make("zero", layer(d.depth), layer(d.depth))
-        cross = dot(slope(d.depth, d.point, d.at), jacobian_block(d.depth, row, d))
+        cross = dot(slope(d.depth, d.point, d.at), part(d.depth, row))
         return make("scale", inv_root(width(d.depth)), transpose(cross))
     low, high = int(row), int(col)
     terms = [
-        dot(transpose(jacobian_block(i, row, d)), _bend(i, d), jacobian_block(i, col, d))
+        term(i, row) if term else dot(transpose(part(i, row)), _bend(i, d), part(i, col))
         for i in range(high, d.depth + 1)
     ]
     if low != high:
-        inner = dot(
-            _lift(high, d), slope(high - 1, d.point, d.at), jacobian_block(high - 1, row, d)
-        )
+        inner = dot(lift(high, d), slope(high - 1, d.point, d.at), part(high - 1, row))
         terms.append(make("scale", inv_root(width(high - 1)), transpose(inner)))
     return plus(*terms)
 
 
 def _block_bound(row: Which, col: Which, d: Derivation) -> Term:
-    """M_{kk'}: the block's bound from P and from beta q, lambda g (or c, h)."""
+    """M_{kk'}: the block's bound from P and from beta q, lambda g (or c, h); 0 for vv."""
+    if row == READOUT:
+        return ZERO
 
     def path(index: int, which: Which) -> Term:
         return symbol(f"P{d.bar}", index, which, CENTRE, d.at)
@@ -340,14 +362,14 @@ def _block_bound(row: Which, col: Which, d: Derivation) -> Term:
         return mul(lipschitz(d.depth), path(d.depth, row), inv_root(width(d.depth)))
     low, high = int(row), int(col)
 
-    terms = [mul(*_bend_size(i, d), path(i, row), path(i, col)) for i in range(high, d.depth + 1)]
+    terms = [mul(*bend_size(i, d), path(i, row), path(i, col)) for i in range(high, d.depth + 1)]
     if low != high:
         reach = (lipschitz(high - 1), path(high - 1, row), inv_root(width(high - 1)))
-        terms.append(mul(*_push_size(high, d), *reach))
+        terms.append(mul(*push_size(high, d), *reach))
     return add(*terms)
 
 
-def _bend_size(index: int, d: Derivation) -> tuple[Term, ...]:
+def bend_size(index: int, d: Derivation) -> tuple[Term, ...]:
     """The factors that bound ``|sigma''(z) delta|_inf``: beta q, or c where it was measured."""
     if d.slopes:
         return (d.known[norm(_bend(index, d).args[0], "inf")].conclusion.args[1],)
@@ -355,7 +377,7 @@ def _bend_size(index: int, d: Derivation) -> tuple[Term, ...]:
     return curvature(index), d.known[norm(delta, "inf")].conclusion.args[1]
 
 
-def _push_size(index: int, d: Derivation) -> tuple[Term, ...]:
+def push_size(index: int, d: Derivation) -> tuple[Term, ...]:
     """The factors that bound ``|D delta|``: lambda g, or h where it was measured."""
     delta = signal(index, d.point, d.at)
     if d.slopes:
@@ -363,24 +385,44 @@ def _push_size(index: int, d: Derivation) -> tuple[Term, ...]:
     return lipschitz(index), d.known[norm(delta)].conclusion.args[1]
 
 
-def bound_hessian(d: Derivation) -> Judgement:
+class Refinement(Protocol):
+    """A sharper way to bound the blocks of the Hessian than by the statistics of each layer."""
+
+    def prepare(self, zero: Zero) -> None:
+        """Learn what the blocks' bounds rest on, the Jacobians' bounds among it."""
+
+    def value(self, row: Which, col: Which, value: Judgement) -> Judgement:
+        """The block in the form whose norm is bounded, from its general form."""
+
+    def size(self, row: Which, col: Which) -> Term:
+        """M_{kk'}: the block's bound."""
+
+
+def bound_hessian(d: Derivation, refinement: Refinement | None = None) -> Judgement:
     """``|H| <= |M|`` at the derivation's point, from what it knows of the layer statistics."""
     zero = vanishing_blocks(d)
-    bound_jacobians(d, zero)
+    if refinement is None:
+        bound_jacobians(d, zero)
+    else:
+        refinement.prepare(zero)
     identity = unfolded_identity(d)
     names = blocks(d.depth, d.readout)
     entries: dict[tuple[int, int], Term] = {}
     for i, row in enumerate(names):
         for j in range(i, len(names)):
             value = block_identity(row, names[j], identity, zero, d)
-            entries[i, j] = entries[j, i] = _bound_block(row, names[j], value, d)
-    size = len(names)
-    matrix = [entries[i, j] for i in range(size) for j in range(size)]
+            if refinement is not None and row != READOUT:
+                value = refinement.value(row, names[j], value)
+                size = refinement.size(row, names[j])
+            else:
+                size = _block_bound(row, names[j], d)
+            entries[i, j] = entries[j, i] = _bound_block(row, names[j], value, size, d)
+    matrix = [entries[i, j] for i in range(len(names)) for j in range(len(names))]
     total = spectral_bound(hessian(d.point, d.at), d.known, matrix, d.depth, d.readout)
     return d.learn(total, f"H{d.bar}", "the Hessian")
 
 
-def _bound_block(row: Which, col: Which, value: Judgement, d: Derivation) -> Term:
+def _bound_block(row: Which, col: Which, value: Judgement, size: Term, d: Derivation) -> Term:
     """Bound one block and its mirror image; return the bound."""
     target = hessian_block(row, col, d)
     h = hole(target)
@@ -389,7 +431,7 @@ def _bound_block(row: Which, col: Which, value: Judgement, d: Derivation) -> Ter
     if row == col == READOUT:
         d.learn(at_most(bound))
         return ZERO
-    definition = d.define(f"M{d.bar}", (row, col), _block_bound(row, col, d))
+    definition = d.define(f"M{d.bar}", (row, col), size)
     bound = d.named(bound, definition)
     d.learn(bound, f"M{d.bar}:{row},{col}", f"the block of the Hessian for {row} and {col}")
     if row != col:
@@ -401,4 +443,19 @@ def _bound_block(row: Which, col: Which, value: Judgement, d: Derivation) -> Ter
     return definition.conclusion.args[0]
 
 
-__all__ = ["bound_hessian", "scale_of"]
+__all__ = [
+    "Part",
+    "Refinement",
+    "Zero",
+    "bend_size",
+    "block_sum",
+    "bound_hessian",
+    "bound_jacobians",
+    "jacobian_block",
+    "layer_jacobian",
+    "lift",
+    "push_size",
+    "scale_of",
+    "sloped_weights",
+    "split_block",
+]

@@ -84,6 +84,7 @@ class Derivation(Bench):
         claims: lines for the reader, in order.
         bar: suffix of the abbreviations' names, ``_bar`` on a ball.
         slopes: whether the statistics r, h, c, which keep each neuron's slope, are known.
+        steps: dz^l/dW^k by dz^{l-1}/dW^k, where it was derived.
     """
 
     depth: int
@@ -97,6 +98,8 @@ class Derivation(Bench):
     claims: list[Claim] = field(default_factory=list)
     facts: dict[Term, Judgement] = field(default_factory=dict)
     pairs: dict[tuple[Which, Which], Judgement] = field(default_factory=dict)
+    steps: dict[tuple[int, Which], Judgement] = field(default_factory=dict)
+    bends: dict[int, Judgement] = field(default_factory=dict)
 
     def place(self, index: Arg) -> dict[Term, Arg]:
         """Bindings of a network lemma's layer, point and input."""

@@ -187,6 +187,42 @@ def _diagonal_two() -> Schema:
 
 
 @lemma(
+    "row_norm",
+    "Cauchy-Schwarz in every row",
+    r"\|Av\|_\infty\le\|A\|_{2,\infty}\|v\|",
+    f"{HORN}, Theorem 0.6.3",
+    "HornJohnson2013",
+)
+def _row_norm() -> Schema:
+    vector = vector_variable("v", "c")
+    left = norm(dot(A, vector), "inf")
+    return Schema((), le(left, mul(norm(A, "2inf"), norm(vector))))
+
+
+@lemma(
+    "diagonal_swap",
+    "the product entry by entry commutes",
+    r"\mathrm{diag}(u)v=\mathrm{diag}(v)u",
+    "definition",
+    "HornJohnson2013",
+)
+def _diagonal_swap() -> Schema:
+    return Schema((), eq(dot(make("diag", U), V), dot(make("diag", V), U)))
+
+
+@lemma(
+    "diagonal_product",
+    "the product of diagonal matrices",
+    r"\mathrm{diag}(u\odot v)=\mathrm{diag}(u)\,\mathrm{diag}(v)",
+    f"{HORN}, Section 0.9.1",
+    "HornJohnson2013",
+)
+def _diagonal_product() -> Schema:
+    left = make("diag", dot(make("diag", U), V))
+    return Schema((), eq(left, dot(make("diag", U), make("diag", V))))
+
+
+@lemma(
     "hoelder",
     "Hoelder's inequality",
     r"|u^\top v|\le\|u\|_\infty\|v\|_1",

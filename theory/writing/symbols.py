@@ -174,6 +174,12 @@ NOTATIONS: tuple[tuple[Test, str, str, str], ...] = (
         "least singular value; for a kernel matrix the least eigenvalue",
         r"$\inf_{\lVert v\rVert=1}\lVert Av\rVert$",
     ),
+    (
+        _norm("2inf"),
+        r"\lVert A\rVert_{2,\infty}",
+        r"largest Euclidean norm of a row of $A$",
+        "",
+    ),
     (_norm("1"), r"\lVert\cdot\rVert_{1}", "sum of the absolute values of a vector", ""),
 )
 

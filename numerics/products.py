@@ -1,0 +1,220 @@
+"""Norms of products of weights, slopes and curvatures, measured whole and without forming them.
+
+The operators are those of `theory.vocabulary`: B_{l,k} = D^l dz^l/dz^k and
+C_{k,l} = (dz^l/dz^k)' S_l with S_l = d^2 f/(dz^l)^2, that is S_L = diag(sigma'' delta) and
+S_l = diag(sigma'' delta) + T' S_{l+1} T, T = W^{l+1} D^l / sqrt(m_l). One product with S_l costs two
+products with each weight matrix above layer l.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+
+from numerics.activations import host_derivatives
+from numerics.certificates import a_posteriori_bound
+from numerics.krylov import ritz_pairs
+from numerics.models import Model, Params, check_params, trace
+from numerics.tolerances import Numbers, gamma, spectrum
+
+__all__ = ["Enclosure", "Map", "Products", "norm_of", "products"]
+
+DENSE_ORDER = 512  # up to here all singular values cost less than a Lanczos run
+LANCZOS_STEPS = 500
+LANCZOS_TOLERANCE = 1e-10  # of the residual; the value's own error is of the order of its square
+FAILURE_PROBABILITY = 1e-9
+
+Matrix = Float[np.ndarray, "m n"]
+
+
+class Enclosure(NamedTuple):
+    """``lower <= quantity <= upper``, up to rounding."""
+
+    lower: float
+    upper: float
+
+
+class Map(NamedTuple):
+    """A linear map, known by its products with the columns of an array.
+
+    Attributes:
+        shape: (rows, cols).
+        act: the product with an array of shape (cols, n).
+        adjoint: the product of the transpose with an array of shape (rows, n).
+        error: bound on the spectral norm of the rounding error of one such product, by column.
+    """
+
+    shape: tuple[int, int]
+    act: Callable[[Matrix], Matrix]
+    adjoint: Callable[[Matrix], Matrix]
+    error: float = 0.0
+
+
+def norm_of(linear: Map) -> Enclosure:
+    """The spectral norm of a linear map, the lower side sharp.
+
+    Args:
+        linear: the map; its entries should be neither so large nor so small that squares overflow.
+
+    Returns:
+        Up to a smaller dimension of 512: the norm from all eigenvalues of the smaller Gram matrix,
+        with the error on either side. Beyond: the lower end is a Rayleigh quotient at Lanczos
+        convergence, in practice exact to rounding; the upper end holds with probability 1 - 1e-9
+        over the random start (`numerics.certificates`).
+    """
+    rows, cols = linear.shape
+    if rows > cols:
+        linear = Map((cols, rows), linear.adjoint, linear.act, linear.error)
+    return _dense(linear) if min(rows, cols) <= DENSE_ORDER else _lanczos(linear)
+
+
+def _dense(linear: Map) -> Enclosure:
+    rows, cols = linear.shape
+    matrix = linear.adjoint(np.eye(rows)).T
+    if not np.all(np.isfinite(matrix)):
+        return Enclosure(math.inf, math.inf)
+    largest = float(np.max(np.abs(matrix), initial=0.0))
+    if largest == 0.0:
+        return Enclosure(0.0, linear.error)
+    gram = (matrix / largest) @ (matrix / largest).T
+    norm = largest * math.sqrt(float(np.linalg.eigvalsh(gram)[-1]))
+    return Enclosure(norm, norm + spectrum(cols).margin(norm) + linear.error)
+
+
+def _lanczos(linear: Map) -> Enclosure:
+    order = linear.shape[0]
+    pairs = ritz_pairs(
+        lambda vector: linear.act(linear.adjoint(vector[:, None]))[:, 0],
+        np.random.default_rng(order).standard_normal((order,)),
+        steps=LANCZOS_STEPS,
+        tolerance=LANCZOS_TOLERANCE,
+    )
+    top = max(float(pairs.values[-1]), 0.0)
+    value = math.sqrt(top)
+    rounding = (2 * value + linear.error) * linear.error
+    upper = a_posteriori_bound(pairs.run, top, order, FAILURE_PROBABILITY, rounding)
+    return Enclosure(value, math.sqrt(upper))
+
+
+@dataclass(frozen=True, eq=False)
+class Products:
+    """The maps between the layers of one network at one input.
+
+    Attributes:
+        weights: W^1, ..., W^L, shapes (m_l, m_{l-1}).
+        slopes: sigma'(z^l), shapes (m_l,).
+        bends: sigma''(z^l) delta^l, shapes (m_l,).
+    """
+
+    weights: tuple[Matrix, ...]
+    slopes: tuple[Float[np.ndarray, " m"], ...]
+    bends: tuple[Float[np.ndarray, " m"], ...]
+
+    @property
+    def depth(self) -> int:
+        """The number of hidden layers."""
+        return len(self.weights)
+
+    def step(self, index: int, columns: Matrix) -> Matrix:
+        """``W^l D^{l-1} / sqrt(m_{l-1})`` times the columns."""
+        matrix = self.weights[index - 1]
+        sloped = self.slopes[index - 2][:, None] * columns
+        found: Matrix = matrix @ sloped / math.sqrt(matrix.shape[1])
+        return found
+
+    def back(self, index: int, columns: Matrix) -> Matrix:
+        """The transpose of `step`."""
+        matrix = self.weights[index - 1]
+        found: Matrix = self.slopes[index - 2][:, None] * (matrix.T @ columns)
+        return found / math.sqrt(matrix.shape[1])
+
+    def curved(self, index: int, columns: Matrix) -> Matrix:
+        """``S_l`` times the columns: the curvature of the output by z^l."""
+        found: Matrix = self.bends[index - 1][:, None] * columns
+        if index == self.depth:
+            return found
+        above = self.curved(index + 1, self.step(index + 1, columns))
+        return found + self.back(index + 1, above)
+
+    def map(self, name: str, row: int, col: int) -> Map:
+        """B of (l, k), l >= k, or C of (k, l), k <= l.
+
+        Raises:
+            KeyError: another name, or layers that do not fit.
+        """
+        fits = 1 <= col <= row <= self.depth if name == "B" else 1 <= row <= col <= self.depth
+        if name not in ("B", "C") or not fits:
+            msg = f"{name}_({row},{col}) is not measured; B for l >= k and C for k <= l"
+            raise KeyError(msg)
+        low, high = min(row, col), max(row, col)
+        sizes = [len(s) for s in self.slopes]
+
+        def up(columns: Matrix) -> Matrix:
+            for index in range(low + 1, high + 1):
+                columns = self.step(index, columns)
+            return columns
+
+        def down(columns: Matrix) -> Matrix:
+            for index in range(high, low, -1):
+                columns = self.back(index, columns)
+            return columns
+
+        shape = (sizes[row - 1], sizes[col - 1])
+        slopes = self.slopes[high - 1][:, None]
+        error = gamma(4 * sum(sizes)) * self._size(name, low, high)
+        if name == "B":
+            return Map(shape, lambda x: slopes * up(x), lambda y: down(slopes * y), error)
+        return Map(
+            shape, lambda x: down(self.curved(high, x)), lambda y: self.curved(high, up(y)), error
+        )
+
+    def _size(self, name: str, low: int, high: int) -> float:
+        """The product of the factors' norms, which rounding errors are relative to."""
+        between = math.prod(self._strengths[low:high])
+        if name == "B":
+            return between * float(np.max(np.abs(self.slopes[high - 1])))
+        size = 0.0
+        for index in range(self.depth, high - 1, -1):
+            above = self._strengths[index] ** 2 * size if index < self.depth else 0.0
+            size = float(np.max(np.abs(self.bends[index - 1]))) + above
+        return between * size
+
+    @cached_property
+    def _strengths(self) -> list[float]:
+        """Frobenius norms of W^l D^{l-1} / sqrt(m_{l-1}), l = 2, ..., L; 0 for the first."""
+        found = [0.0]
+        for matrix, slopes in zip(self.weights[1:], self.slopes, strict=False):
+            found.append(float(np.linalg.norm(matrix * slopes)) / math.sqrt(matrix.shape[1]))
+        return found
+
+    def norm(self, name: str, row: int, col: int) -> Enclosure:
+        """The norm of `map`, both sides."""
+        return norm_of(self.map(name, row, col))
+
+
+def products(model: Model, x: Numbers, params: Params | None = None) -> Products:
+    """The maps between the layers of a network at one input.
+
+    Args:
+        model: the network.
+        x: one input, shape (d,).
+        params: where; None means `model.params`.
+
+    Raises:
+        ValueError: x or a parameter has the wrong shape.
+    """
+    params = check_params(model, params)
+    passes = trace(model, x, params)
+    slopes, bends = [], []
+    for z, delta, activation in zip(passes.z, passes.delta, model.net.activations, strict=True):
+        _, slope, bend = host_derivatives(activation, np.asarray(z), 2)
+        slopes.append(slope)
+        bends.append(bend * np.asarray(delta))
+    matrices = tuple(np.asarray(w, np.float64) for w in params["W"])
+    return Products(matrices, tuple(slopes), tuple(bends))
