@@ -19,38 +19,22 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
-import jax
 import numpy as np
 import scipy.linalg
 from jaxtyping import Array, Float
 
 from numerics.activations import host_derivatives
-from numerics.certificates import a_posteriori_bound
 from numerics.hessian import hessian_norm
-from numerics.krylov import ritz_pairs
 from numerics.models import Model, Params, Trace, check_params, trace
+from numerics.products import Enclosure, Map, Products, norm_of, products
 from numerics.spectral import SpectralNorm
-from numerics.tolerances import Numbers, gamma, spectrum
+from numerics.tolerances import Numbers, gamma
 from theory.activations import ActivationFunction, CertificationError, UnboundedDerivativeError
 
 __all__ = ["Enclosure", "Measurement", "measure", "weight_norm"]
 
-Key = str | tuple[str, int]
-
-DENSE_ORDER = 512  # up to here all singular values cost less than a Lanczos run
-LANCZOS_STEPS = 500
-LANCZOS_TOLERANCE = 1e-10  # of the residual; the value's own error is of the order of its square
-FAILURE_PROBABILITY = 1e-9
-
-
-class Enclosure(NamedTuple):
-    """``lower <= quantity <= upper``, up to rounding."""
-
-    lower: float
-    upper: float
-
+Key = str | tuple[str, int] | tuple[str, int, int]
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Measurement(Mapping[Key, float]):
@@ -111,7 +95,12 @@ class Measurement(Mapping[Key, float]):
 
 
 def measure(
-    model: Model, x: Numbers, params: Params | None = None, *, hessian: bool = True
+    model: Model,
+    x: Numbers,
+    params: Params | None = None,
+    *,
+    hessian: bool = True,
+    pairs: bool = False,
 ) -> Measurement:
     """Measure every quantity of the vocabulary.
 
@@ -120,13 +109,19 @@ def measure(
         x: one input, shape (d,).
         params: where; None means `model.params`.
         hessian: whether to compute ``"hessian_norm"``, by far the costliest.
+        pairs: whether to compute B and C, the norms of products over several layers, for every pair
+            of layers.
 
     Returns:
         ``("m", l)`` width, l = 0..L; ``("a", l)`` = |alpha^l|_2 / sqrt(m_l), l = 0..L;
         ``("s", l)`` = |W^l| / sqrt(m_(l-1)) (spectral); ``("g", l)`` = |delta^l|_2; ``("q", l)`` =
         |delta^l|_inf; ``("h", l)`` = |sigma'(z^l) delta^l|_2; ``("c", l)`` =
         |sigma''(z^l) delta^l|_inf; ``("r", l)`` = |W^l diag(sigma'(z^(l-1)))| / sqrt(m_(l-1))
-        (spectral), l = 2..L; ``("lambda", l)``, ``("beta", l)`` = sup|sigma_l'|, sup|sigma_l''|,
+        (spectral), l = 2..L; so are, with D = diag(sigma'(z^(l-1))) and m = m_(l-1), ``("t", l)`` =
+        |diag(sigma'' delta) W D| / sqrt(m), ``("y", l)`` = |D W' diag(sigma'' delta) W D| / m,
+        ``("e", l)`` = |diag(delta) W| / sqrt(m), ``("p", l)`` the largest Euclidean norm of a
+        column of diag(delta) W / sqrt(m) and ``("u", l)`` that of a column of W / sqrt(m);
+        ``("B", l, k)`` and ``("C", k, l)``, k <= l, as in `numerics.products`; ``("lambda", l)``, ``("beta", l)`` = sup|sigma_l'|, sup|sigma_l''|,
         all l = 1..L; ``"output"`` = f; ``"gradient_norm"`` = |grad f|_2; ``"kernel"`` =
         |grad f|_2^2; ``"hessian_norm"`` (spectral). Norms of derivatives are over all trainable
         parameters.
@@ -146,6 +141,9 @@ def measure(
         enclosures["s", layer] = Enclosure(norm.lower / scale, norm.upper / scale)
     entries.update(_pass_statistics(passes))
     _sloped_statistics(model, params, passes, entries, enclosures)
+    _weighted_statistics(model, params, passes, entries, enclosures)
+    if pairs:
+        _pair_statistics(products(model, x, params), entries, enclosures)
     for layer, activation in enumerate(model.net.activations, start=1):
         for order, name in ((1, "lambda"), (2, "beta")):
             try:
@@ -189,37 +187,38 @@ def weight_norm(weight: Numbers) -> Enclosure:
         matrix = matrix / unit
     else:
         unit = 1.0
-    sides = _dense_norm(matrix) if matrix.shape[0] <= DENSE_ORDER else _lanczos_norm(matrix)
+    # Two products of lengths m and n; that gamma covers their conditioning as well: see
+    # numerics.tolerances.network.
+    rounding = gamma(sum(matrix.shape))
+    sides = norm_of(Map(matrix.shape, lambda c: matrix @ c, lambda c: matrix.T @ c, 0.0, rounding))
     return Enclosure(unit * sides.lower, unit * sides.upper)
 
 
-def _dense_norm(matrix: Float[np.ndarray, "m n"]) -> Enclosure:
-    """All eigenvalues of the Gram matrix of the shorter side."""
-    norm = math.sqrt(float(np.linalg.eigvalsh(matrix @ matrix.T)[-1]))
-    return Enclosure(norm, norm + spectrum(matrix.shape[1]).margin(norm))
+def form_norm(matrix: Numbers, weights: Numbers, strength: float) -> Enclosure:
+    """The spectral norm of ``X' diag(c) X``, the lower side sharp.
 
+    Args:
+        matrix: X, shape (m, n).
+        weights: c, shape (m,).
+        strength: the spectral norm of X, or more.
 
-def _lanczos_norm(matrix: Float[np.ndarray, "m n"]) -> Enclosure:
-    """Lanczos on the Gram matrix of the shorter side; `matrix` has no more rows than columns."""
-    order, columns = matrix.shape
-    on_device = jax.device_put(matrix)
-    pairs = ritz_pairs(
-        lambda vector: np.asarray(_gram_product(on_device, vector)),
-        np.random.default_rng(order).standard_normal((order,)),
-        steps=LANCZOS_STEPS,
-        tolerance=LANCZOS_TOLERANCE,
-    )
-    top = float(pairs.values[-1])
-    # Two products of lengths m and n; that gamma covers their conditioning as well: see
-    # numerics.tolerances.network.
-    rounding = gamma(order + columns) * top
-    upper = a_posteriori_bound(pairs.run, top, order, FAILURE_PROBABILITY, rounding)
-    return Enclosure(math.sqrt(top), math.sqrt(upper))
+    Returns:
+        As for :func:`numerics.products.norm_of`.
+    """
+    rows, own = np.asarray(matrix, np.float64), np.asarray(weights, np.float64)
+    size, largest = (float(np.max(np.abs(part), initial=0.0)) for part in (rows, own))
+    if not (math.isfinite(size * largest) and size > 0 and largest > 0):
+        return Enclosure(size * largest, size * largest)
+    rows, own = rows / size, own / largest
 
+    def act(columns: Float[np.ndarray, "n k"]) -> Float[np.ndarray, "n k"]:
+        found: np.ndarray = rows.T @ (own[:, None] * (rows @ columns))
+        return found
 
-@jax.jit
-def _gram_product(matrix: Float[Array, "m n"], vector: Float[Array, " m"]) -> Float[Array, " m"]:
-    return matrix @ (vector @ matrix)
+    order = rows.shape[1]
+    error = gamma(2 * sum(rows.shape)) * (strength / size) ** 2
+    sides = norm_of(Map((order, order), act, act, error))
+    return Enclosure(size * size * largest * sides.lower, size * size * largest * sides.upper)
 
 
 def _pass_statistics(passes: Trace) -> dict[Key, float]:
@@ -250,11 +249,44 @@ def _sloped_statistics(
         entries["h", layer] = _norm(slope * signal)
         entries["c", layer] = float(np.max(np.abs(bend * signal)))
         if below is not None:
-            norm = weight_norm(np.asarray(params["W"][layer - 1]) * below)
             scale = math.sqrt(model.widths[layer - 1])
-            entries["r", layer] = norm.lower / scale
-            enclosures["r", layer] = Enclosure(norm.lower / scale, norm.upper / scale)
+            sloped = np.asarray(params["W"][layer - 1]) * below / scale
+            curved = (bend * signal)[:, None] * sloped
+            strength = weight_norm(sloped)
+            for name, sides in (
+                ("r", strength),
+                ("t", weight_norm(curved)),
+                ("y", form_norm(sloped, bend * signal, strength.upper)),
+            ):
+                entries[name, layer], enclosures[name, layer] = sides.lower, sides
         below = slope
+
+
+def _weighted_statistics(
+    model: Model,
+    params: Params,
+    passes: Trace,
+    entries: dict[Key, float],
+    enclosures: dict[Key, Enclosure],
+) -> None:
+    """Add e, p, u: the weights as the signal sees them, and their columns."""
+    for layer in range(2, model.net.depth + 1):
+        own = np.asarray(params["W"][layer - 1]) / math.sqrt(model.widths[layer - 1])
+        seen = np.asarray(passes.delta[layer - 1])[:, None] * own
+        sides = weight_norm(seen)
+        entries["e", layer], enclosures["e", layer] = sides.lower, sides
+        for name, matrix in (("p", seen), ("u", own)):
+            entries[name, layer] = max(map(_norm, matrix.T))
+
+
+def _pair_statistics(
+    between: Products, entries: dict[Key, float], enclosures: dict[Key, Enclosure]
+) -> None:
+    for low in range(1, between.depth + 1):
+        for high in range(low, between.depth + 1):
+            for key in (("B", high, low), ("C", low, high)):
+                sides = between.norm(*key)
+                entries[key], enclosures[key] = sides.lower, sides
 
 
 def _gradient_norm(model: Model, entries: Mapping[Key, float]) -> float:

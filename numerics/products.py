@@ -25,7 +25,8 @@ from numerics.tolerances import Numbers, gamma, spectrum
 
 __all__ = ["Enclosure", "Map", "Products", "norm_of", "products"]
 
-DENSE_ORDER = 512  # up to here all singular values cost less than a Lanczos run
+DENSE_ORDER = 512  # up to here all singular values of a matrix cost less than a Lanczos run
+DENSE_PRODUCT = 2048  # the same for a product, which Lanczos multiplies out many hundred times
 LANCZOS_STEPS = 500
 LANCZOS_TOLERANCE = 1e-10  # of the residual; the value's own error is of the order of its square
 FAILURE_PROBABILITY = 1e-9
@@ -47,31 +48,34 @@ class Map(NamedTuple):
         shape: (rows, cols).
         act: the product with an array of shape (cols, n).
         adjoint: the product of the transpose with an array of shape (rows, n).
-        error: bound on the spectral norm of the rounding error of one such product, by column.
+        error: bound on the spectral norm of the rounding error of one such product.
+        relative: the part of that error that is relative to the norm of the map itself.
     """
 
     shape: tuple[int, int]
     act: Callable[[Matrix], Matrix]
     adjoint: Callable[[Matrix], Matrix]
     error: float = 0.0
+    relative: float = 0.0
 
 
-def norm_of(linear: Map) -> Enclosure:
+def norm_of(linear: Map, dense_order: int = DENSE_ORDER) -> Enclosure:
     """The spectral norm of a linear map, the lower side sharp.
 
     Args:
         linear: the map; its entries should be neither so large nor so small that squares overflow.
+        dense_order: smaller dimension up to which its matrix is formed.
 
     Returns:
-        Up to a smaller dimension of 512: the norm from all eigenvalues of the smaller Gram matrix,
+        Up to that dimension: the norm from all eigenvalues of the smaller Gram matrix,
         with the error on either side. Beyond: the lower end is a Rayleigh quotient at Lanczos
         convergence, in practice exact to rounding; the upper end holds with probability 1 - 1e-9
         over the random start (`numerics.certificates`).
     """
     rows, cols = linear.shape
     if rows > cols:
-        linear = Map((cols, rows), linear.adjoint, linear.act, linear.error)
-    return _dense(linear) if min(rows, cols) <= DENSE_ORDER else _lanczos(linear)
+        linear = linear._replace(shape=(cols, rows), act=linear.adjoint, adjoint=linear.act)
+    return _dense(linear) if min(rows, cols) <= dense_order else _lanczos(linear)
 
 
 def _dense(linear: Map) -> Enclosure:
@@ -84,7 +88,8 @@ def _dense(linear: Map) -> Enclosure:
         return Enclosure(0.0, linear.error)
     gram = (matrix / largest) @ (matrix / largest).T
     norm = largest * math.sqrt(float(np.linalg.eigvalsh(gram)[-1]))
-    return Enclosure(norm, norm + spectrum(cols).margin(norm) + linear.error)
+    loss = linear.error + linear.relative * norm
+    return Enclosure(norm, norm + spectrum(cols).margin(norm) + loss)
 
 
 def _lanczos(linear: Map) -> Enclosure:
@@ -97,7 +102,8 @@ def _lanczos(linear: Map) -> Enclosure:
     )
     top = max(float(pairs.values[-1]), 0.0)
     value = math.sqrt(top)
-    rounding = (2 * value + linear.error) * linear.error
+    loss = linear.error + linear.relative * value
+    rounding = (2 * value + loss) * loss
     upper = a_posteriori_bound(pairs.run, top, order, FAILURE_PROBABILITY, rounding)
     return Enclosure(value, math.sqrt(upper))
 
@@ -187,15 +193,32 @@ class Products:
 
     @cached_property
     def _strengths(self) -> list[float]:
-        """Frobenius norms of W^l D^{l-1} / sqrt(m_{l-1}), l = 2, ..., L; 0 for the first."""
+        """Norms of W^l D^{l-1} / sqrt(m_{l-1}), l = 2, ..., L; 0 for the first."""
         found = [0.0]
-        for matrix, slopes in zip(self.weights[1:], self.slopes, strict=False):
-            found.append(float(np.linalg.norm(matrix * slopes)) / math.sqrt(matrix.shape[1]))
+        for index, matrix in enumerate(self.weights[1:], start=2):
+            found.append(norm_of(self._step_map(index, matrix.shape)).upper)
         return found
 
+    def _step_map(self, index: int, shape: tuple[int, int]) -> Map:
+        rounding = gamma(sum(shape))
+        return Map(
+            shape, lambda x: self.step(index, x), lambda y: self.back(index, y), 0.0, rounding
+        )
+
     def norm(self, name: str, row: int, col: int) -> Enclosure:
-        """The norm of `map`, both sides."""
-        return norm_of(self.map(name, row, col))
+        """The norm of `map`, both sides; that of a diagonal one is its largest entry."""
+        linear = self.map(name, row, col)
+        if row == col and (name == "B" or row == self.depth):
+            entries = self.slopes[row - 1] if name == "B" else self.bends[row - 1]
+            largest = float(np.max(np.abs(entries)))
+            return Enclosure(largest, largest)
+        unit = max(float(np.max(np.abs(b))) for b in self.bends) if name == "C" else 1.0
+        if not (math.isfinite(unit) and unit > 0):
+            return Enclosure(unit, unit)
+        scaled = Products(self.weights, self.slopes, tuple(b / unit for b in self.bends))
+        scaled.__dict__["_strengths"] = self._strengths
+        sides = norm_of(scaled.map(name, row, col) if name == "C" else linear, DENSE_PRODUCT)
+        return Enclosure(unit * sides.lower, unit * sides.upper)
 
 
 def products(model: Model, x: Numbers, params: Params | None = None) -> Products:

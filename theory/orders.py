@@ -15,7 +15,14 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from theory.terms import Term, make, substitute, subterms
-from theory.vocabulary import PARTS, RADIUS, RECURSIVE, STATISTICS, recursive_definition
+from theory.vocabulary import (
+    PAIR_STATISTICS,
+    PARTS,
+    RADIUS,
+    RECURSIVE,
+    STATISTICS,
+    recursive_definition,
+)
 
 if TYPE_CHECKING:
     from theory.graph_orders import NodeOrders
@@ -218,6 +225,13 @@ _WHY = {
     "r": "at most s_l times sup|sigma'|",
     "h": "at most g_l times sup|sigma'|",
     "c": "at most q_l times sup|sigma''|",
+    "t": "at most r_l times c_l",
+    "y": "at most r_l^2 times c_l",
+    "e": "at most s_l times q_l",
+    "p": "at most s_l times q_l",
+    "u": "at most s_l",
+    "B": "singular values of a product of Gaussian matrices and slopes",
+    "C": "curvature of the output as a function of one layer, a sum of random signs",
     "max": "maximum of Gaussians of standard deviation O(1)",
     "part": "bounds on the sub-models' Hessian norms, uniform in their number",
     "gradient": "|grad f|^2 = K(x, x), a sum of products of a_l and g_l",
@@ -278,16 +292,19 @@ class _Walk:
             return self._norm(term, plain(term))
         if term.head == "sym" and term.args[0] == "part_beta":
             return OrderAssumption(plain(term), CONSTANT, _WHY["part"])
-        if term.head != "sym" or term.args[0] not in STATISTICS:
+        if term.head != "sym" or term.args[0] not in (*STATISTICS, *PAIR_STATISTICS):
             return None
         name, index = term.args[0], term.args[1]
         growth = CONSTANT
-        if name in ("s", "r"):
-            ratio = of_width(self.widths[index]) * of_width(self.widths[index - 1]) ** Fraction(-1)
-            growth = CONSTANT + ratio**HALF
-        elif name in ("q", "c"):
-            root_log = Growth(frozenset({Monomial(log=HALF)}))
+        root_log = Growth(frozenset({Monomial(log=HALF)}))
+        if name in PAIR_STATISTICS:
+            growth = self._pair(name, term.args[1], term.args[2])
+        elif name in ("s", "r", "u"):
+            growth = self._strength(index)
+        elif name in ("q", "c", "t", "y", "e", "p"):
             growth = of_width(self.widths[index]) ** -HALF * root_log
+            for _ in range({"q": 0, "c": 0, "y": 2}.get(name, 1)):
+                growth = growth * self._strength(index)
         return OrderAssumption(plain(term), growth, _WHY[name])
 
     def _over_range(self, term: Term) -> Growth:
@@ -316,6 +333,21 @@ class _Walk:
         root_log = Growth(frozenset({Monomial(log=HALF)}))
         spread = of_width(self.widths[transfers[0].args[4]]) ** -HALF * root_log
         return OrderAssumption(shown, spread, _WHY["q"])
+
+    def _strength(self, index: int) -> Growth:
+        """Of a Gaussian matrix over the root of its columns: the root of rows over columns, or 1."""
+        ratio = of_width(self.widths[index]) * of_width(self.widths[index - 1]) ** Fraction(-1)
+        return CONSTANT + ratio**HALF
+
+    def _pair(self, name: str, row: int, col: int) -> Growth:
+        """Of B_{l,k}: root of m_l over the least width between; of C_{k,l}: that of curvature."""
+        low = min(row, col)
+        top = row if name == "B" else len(self.widths) - 1
+        root = of_width(self.widths[row]) ** HALF
+        total = Growth(frozenset())
+        for index in range(low, top + 1):
+            total = total + of_width(self.widths[index]) ** -HALF
+        return total * (root if name == "B" else Growth(frozenset({Monomial(log=HALF)})))
 
     def _norm(self, term: Term, shown: str) -> OrderAssumption | None:
         """The order taken for a norm that a statement speaks of without an abbreviation."""

@@ -136,9 +136,18 @@ def hessian_bound(network: Network, radius: object = None, level: str = "layers"
         network: the description.
         radius: None for the centre of the ball; a name, a number or a SymPy expression for the
             ball of that Euclidean radius around it.
-        level: what the bound may rest on, measured at the centre: ``layers``: s_l, a_l, g_l, q_l;
-            ``slopes`` (sharper, for the centre alone): a_l and r_l, h_l, c_l, which keep the slope
-            that each neuron has instead of its supremum.
+        level: what the bound may rest on, measured at the centre:
+
+            ``layers``: norms of single layers. At the centre a_l, each neuron's own slope and
+            curvature (r_l, h_l, c_l) and the weights between them (t_l, y_l); on a ball s_l, a_l,
+            g_l, q_l, the weights as the signal sees them (e_l, p_l) and their columns (u_l).
+
+            ``operators`` (sharpest, for the centre alone): a_l, h_l and the norms of products over
+            several layers, B_{l,k} and C_{k,l}; nothing is lost at a narrow layer.
+
+            ``slopes`` (for the centre alone): a_l and r_l, h_l, c_l.
+
+            ``norms``: s_l, a_l, g_l, q_l, with sup|sigma'| and sup|sigma''| for every neuron.
 
     Returns:
         The theorem ``|H| <= |M|`` with the matrix M of the blocks' bounds.
@@ -156,9 +165,9 @@ def hessian_bound(network: Network, radius: object = None, level: str = "layers"
     if not network.is_dense:
         return _graph_bound(network, value, level)
     _require_constants(network, (1, 2))
-    if level == "slopes" and value is not None:
+    if level in AT_CENTRE and value is not None:
         msg = (
-            f"level 'slopes' with radius {radius!r}: slopes are known at the centre alone; "
+            f"level {level!r} with radius {radius!r}: {level} are known at the centre alone; "
             "leave the radius out, or use level 'layers' on a ball"
         )
         raise ValueError(msg)
@@ -443,6 +452,21 @@ def reference_centre() -> Theorem:
 def reference_slopes() -> Theorem:
     """A7 at the centre, slopes kept, for the reference network."""
     return hessian_bound(reference_network(), level="slopes")
+
+
+def reference_operators() -> Theorem:
+    """A7 at the centre, products over several layers measured whole, for the reference network."""
+    return hessian_bound(reference_network(), level="operators")
+
+
+def reference_norms() -> Theorem:
+    """A7 at the centre by s, a, g, q alone, for the reference network."""
+    return hessian_bound(reference_network(), level="norms")
+
+
+def reference_norms_ball() -> Theorem:
+    """A7 on the ball by s, a, g, q alone, for the reference network."""
+    return hessian_bound(reference_network(), radius="R", level="norms")
 
 
 def reference_kernel_change() -> Theorem:

@@ -279,11 +279,17 @@ def _backward(
         entries["q", index] = max(abs(d) for d in delta)
         entries["h", index] = euclidean_norm(slopes * delta)
         entries["c", index] = max(abs(d) for d in bends * delta)
-        matrix = weights[index - 1]
+        matrix = weights[index - 1] / mpmath.sqrt(weights[index - 1].shape[1])
         if index > 1:
             sloped = matrix * signals[index - 2][0][None, :]
-            entries["r", index] = spectral_norm(sloped) / mpmath.sqrt(matrix.shape[1])
-        delta = (slopes * delta) @ matrix / mpmath.sqrt(matrix.shape[1])
+            curved = (bends * delta)[:, None] * sloped
+            entries["r", index] = spectral_norm(sloped)
+            entries["t", index] = spectral_norm(curved)
+            entries["y", index] = spectral_norm(sloped.T @ curved)
+            entries["e", index] = spectral_norm(delta[:, None] * matrix)
+            entries["p", index] = max(euclidean_norm(c) for c in (delta[:, None] * matrix).T)
+            entries["u", index] = max(euclidean_norm(c) for c in matrix.T)
+        delta = (slopes * delta) @ matrix
     return entries
 
 

@@ -151,7 +151,8 @@ def label_of(statement: Statement) -> str:
         return statement.name
     if statement.radius is not None:
         return f"{statement.name} on the ball"
-    return f"{statement.name} by slopes" if statement.level == "slopes" else statement.name
+    by = "" if statement.level == "layers" else f" by {statement.level}"
+    return f"{statement.name}{by}"
 
 
 def relation_of(statement: Statement) -> str:

@@ -18,12 +18,15 @@ from numerics.linearization import linearization_gap
 from numerics.lowrank import coefficients, dimension, embed, multiply
 from numerics.measure import Measurement, measure
 from numerics.models import Model, Params, trace
+from numerics.products import Products, products
 from numerics.search import ball_search
 from numerics.spectral import SpectralError, SpectralNorm
 from numerics.tolerances import network as pass_tolerance
 from proofs_check.data import Inputs
 from proofs_check.verification.statements import UNKNOWN, Sides
-from theory.terms import Term
+from theory.terms import Term, make
+from theory.vocabulary import CENTRE as CENTRE_POINT
+from theory.vocabulary import pair_definition
 
 CENTRE = "centre"
 SMALL = 1 << 18  # parameters up to which NumPy is done before a compilation would be
@@ -70,6 +73,7 @@ class Trial:
     radius: float | None = None
     search: Search = field(default_factory=Search)
     notes: list[str] = field(default_factory=list)
+    _products: dict[str, Products] = field(default_factory=dict, repr=False)
 
     # -- at the centre ----------------------------------------------------------------------------
 
@@ -90,7 +94,15 @@ class Trial:
         return (3 * self.model.net.depth + 8) * pass_tolerance(self.model.widths).relative
 
     def other(self, term: Term) -> Sides:
-        """Any other norm in a bound, at the centre, by the evaluator of proof lines."""
+        """Any other norm in a bound, at the centre.
+
+        That of a product over several layers has both its sides (`numerics.products`); others come
+        from the evaluator of proof lines.
+        """
+        if term in self._pairs:
+            at, key = self._pairs[term]
+            ends = self._between(at).norm(*key)
+            return Sides(ends.lower, ends.lower, ends.upper)
         from proofs_check.measuring.evaluate import Environment, measure
 
         env = Environment(
@@ -100,6 +112,27 @@ class Trial:
         )
         found = measure(term, env)
         return Sides.around(found.value, found.error)
+
+    @cached_property
+    def _pairs(self) -> dict[Term, tuple[str, tuple[str, int, int]]]:
+        """The norms over pairs of layers, by the terms that proofs have for them."""
+        depth = self.model.net.depth
+        keys = [
+            key
+            for low in range(1, depth + 1)
+            for high in range(low, depth + 1)
+            for key in (("B", high, low), ("C", low, high))
+        ]
+        return {
+            pair_definition(*key, depth, CENTRE_POINT, make("input", at)): (at, key)
+            for at in ("x", "z")
+            for key in keys
+        }
+
+    def _between(self, at: str) -> Products:
+        if at not in self._products:
+            self._products[at] = products(self.model, self.x if at == "x" else self.z)
+        return self._products[at]
 
     # -- on the ball ------------------------------------------------------------------------------
 
