@@ -36,6 +36,7 @@ __all__ = ["Enclosure", "Measurement", "measure", "weight_norm"]
 
 Key = str | tuple[str, int] | tuple[str, int, int]
 
+
 @dataclass(frozen=True, eq=False, repr=False)
 class Measurement(Mapping[Key, float]):
     """Measured quantities by name: ``("s", 2)`` for a layer's, ``"output"`` for the network's.
@@ -121,10 +122,10 @@ def measure(
         |diag(sigma'' delta) W D| / sqrt(m), ``("y", l)`` = |D W' diag(sigma'' delta) W D| / m,
         ``("e", l)`` = |diag(delta) W| / sqrt(m), ``("p", l)`` the largest Euclidean norm of a
         column of diag(delta) W / sqrt(m) and ``("u", l)`` that of a column of W / sqrt(m);
-        ``("B", l, k)`` and ``("C", k, l)``, k <= l, as in `numerics.products`; ``("lambda", l)``, ``("beta", l)`` = sup|sigma_l'|, sup|sigma_l''|,
-        all l = 1..L; ``"output"`` = f; ``"gradient_norm"`` = |grad f|_2; ``"kernel"`` =
-        |grad f|_2^2; ``"hessian_norm"`` (spectral). Norms of derivatives are over all trainable
-        parameters.
+        ``("B", l, k)`` and ``("C", k, l)``, k <= l, as in `numerics.products`; ``("lambda", l)``,
+        ``("beta", l)`` = sup|sigma_l'|, sup|sigma_l''|, all l = 1..L; ``"output"`` = f;
+        ``"gradient_norm"`` = |grad f|_2; ``"kernel"`` = |grad f|_2^2; ``"hessian_norm"``
+        (spectral). Norms of derivatives are over all trainable parameters.
 
     Raises:
         ValueError: x or a parameter has the wrong shape.

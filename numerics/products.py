@@ -2,8 +2,8 @@
 
 The operators are those of `theory.vocabulary`: B_{l,k} = D^l dz^l/dz^k and
 C_{k,l} = (dz^l/dz^k)' S_l with S_l = d^2 f/(dz^l)^2, that is S_L = diag(sigma'' delta) and
-S_l = diag(sigma'' delta) + T' S_{l+1} T, T = W^{l+1} D^l / sqrt(m_l). One product with S_l costs two
-products with each weight matrix above layer l.
+S_l = diag(sigma'' delta) + T' S_{l+1} T, T = W^{l+1} D^l / sqrt(m_l). One product with S_l costs
+two products with each weight matrix above layer l.
 """
 
 from __future__ import annotations

@@ -335,7 +335,7 @@ class _Walk:
         return OrderAssumption(shown, spread, _WHY["q"])
 
     def _strength(self, index: int) -> Growth:
-        """Of a Gaussian matrix over the root of its columns: the root of rows over columns, or 1."""
+        """Of a Gaussian matrix over the root of its columns: root of rows over columns, or 1."""
         ratio = of_width(self.widths[index]) * of_width(self.widths[index - 1]) ** Fraction(-1)
         return CONSTANT + ratio**HALF
 

@@ -9,8 +9,8 @@ import sympy
 
 from theory import kernel
 from theory.derive import corollaries
-from theory.derive.identities import LAYER, assembly, signal_identity
 from theory.derive.curvature import Curvature, CurvatureOnBall, with_curvature
+from theory.derive.identities import LAYER, assembly, signal_identity
 from theory.derive.layers import at_centre, on_ball, with_slopes
 from theory.derive.pointwise import Refinement, bound_hessian
 from theory.derive.products import Operators, with_operators

@@ -188,8 +188,8 @@ QUANTITIES: dict[str, Quantity] = {
             "y",
             "y_{{{}}}",
             "curvature of layer l as a function of the pre-activations of layer l-1",
-            "spectral norm of X' diag(sigma''(z) delta) X over m_{l-1}, X = W diag(sigma'(z^{l-1})), "
-            "from l = 2 on",
+            "spectral norm of X' diag(sigma''(z) delta) X over m_{l-1}, from l = 2 on, for "
+            "X = W diag(sigma'(z^{l-1}))",
         ),
         Quantity(
             "e",
@@ -219,7 +219,7 @@ QUANTITIES: dict[str, Quantity] = {
             "C",
             "C_{{{}}}",
             "second derivative of the output by z^l, carried to z^k, measured whole",
-            "spectral norm of B' S, S = d^2 f/(dz^l)^2, B = dz^l/dz^k; layers k and l, l at least k",
+            "spectral norm of B' S, S = d^2 f/(dz^l)^2, B = dz^l/dz^k; layers k and l, k at most l",
         ),
         Quantity("lambda", r"\lambda_{{{}}}", "supremum of |sigma'| of layer l", "over R"),
         Quantity("beta", r"\beta_{{{}}}", "supremum of |sigma''| of layer l", "over R"),
@@ -266,6 +266,8 @@ QUANTITIES: dict[str, Quantity] = {
         Quantity("a_bar", r"\bar a_{{{}}}", "activation scale on the ball, at most", "as a"),
         Quantity("g_bar", r"\bar g_{{{}}}", "back-propagated norm on the ball, at most", "as g"),
         Quantity("q_bar", r"\bar q_{{{}}}", "back-propagated maximum on the ball, at most", "as q"),
+        Quantity("t_bar", r"\bar t_{{{}}}", "as t, on the ball, at most", "as t"),
+        Quantity("y_bar", r"\bar y_{{{}}}", "as y, on the ball, at most", "as y"),
         Quantity("e_bar", r"\bar e_{{{}}}", "weights and signal on the ball, at most", "as e"),
         Quantity(
             "Z",
@@ -412,6 +414,7 @@ OUTER = make("index", "phi", 0)  # the layer of the output non-linearity phi
 # Layer statistics measured at the centre, and those of pairs of layers.
 STATISTICS = ("s", "a", "g", "q", "r", "h", "c", "t", "y", "e", "p", "u")
 PAIR_STATISTICS = ("B", "C")
+FROM_SECOND = ("r", "t", "y")  # they speak of the slopes of the layer below
 WEIGHT_STATISTICS = ("s", "u")  # of the weights alone: the same for every input
 READOUT = "v"  # the name of the readout among the blocks of parameters
 

@@ -326,13 +326,16 @@ def _not_a_definition(formula: Term, shape: Shape | None) -> str | None:
 
 
 def _measured(name: str, tags: tuple[Any, ...]) -> Term | None:
-    wanted = 2 if name == "s" else 3
+    of_weights = name in vocabulary.WEIGHT_STATISTICS
+    wanted = 2 if of_weights else 3
     if len(tags) != wanted or getattr(tags[1], "sort", "") != "point":
         return None
     at = tags[2] if wanted == 3 else make("input", "x")
     if getattr(at, "sort", "") != "input":
         return None
-    if name not in vocabulary.STATISTICS or (name == "s" and tags[0] == 0):
+    if name not in vocabulary.STATISTICS or (tags[0] == 0 and name != "a"):
+        return None
+    if tags[0] == 1 and name in vocabulary.FROM_SECOND:
         return None
     return vocabulary.definition(name, tags[0], tags[1], at)
 

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from numerics import tolerances
 from numerics.activations import derivatives, jax_function
 from numerics.ball import perturb
-from numerics.measure import DENSE_ORDER, measure, weight_norm
+from numerics.measure import measure, weight_norm
+from numerics.products import DENSE_ORDER
 from tests.numerics.sample_networks import build, cases, dense_gradient, dense_hessian, inputs
 from theory.activations import ActivationFunction, CertificationError, activation
 from theory.vocabulary import QUANTITIES, STATISTICS

@@ -1,16 +1,16 @@
 """Level ``layers``: the curvature terms of a block by norms that keep the weights together.
 
-A curvature term ``J' diag(sigma''(z^l) delta^l) J`` with ``J = W^l D^{l-1} J_{l-1} / sqrt(m_{l-1})``
-is a form on the layer below, whose matrix ``X' diag(sigma'' delta) X / m_{l-1}``, X = W^l D^{l-1}, has
-a far smaller norm than s^2 lambda^2 beta q: the signs of delta cancel, and few of its entries are as
-large as their maximum. At the centre that norm is measured (y_l, and t_l where one factor stands at
-layer l itself). On a ball ``diag(delta) W`` is followed from its norm e_l at the centre.
+A curvature term ``J' diag(sigma''(z^l) delta^l) J``, ``J = W^l D^{l-1} J_{l-1} / sqrt(m_{l-1})``,
+is a form on the layer below.  Its matrix ``X' diag(sigma'' delta) X / m_{l-1}``, X = W^l D^{l-1},
+has a far smaller norm than s^2 lambda^2 beta q: the signs of delta cancel, and few of its entries
+are as large as their maximum.  At the centre that norm is measured (y_l, and t_l where one factor
+stands at layer l itself).  On a ball ``diag(delta) W`` is followed from its norm e_l at the centre.
 """
 
 from __future__ import annotations
 
 from theory import kernel
-from theory.derive.layers import place_statistic, with_slopes
+from theory.derive.layers import bar, place_statistic, scaled_definition, with_slopes
 from theory.derive.pointwise import (
     Part,
     Zero,
@@ -23,7 +23,7 @@ from theory.derive.pointwise import (
     sloped_weights,
 )
 from theory.derive.products import rewrite_to
-from theory.derive.tactics import chain, hole, use
+from theory.derive.tactics import bound_norm, chain, hole, rearranged, use
 from theory.derive.workbench import Derivation, Which
 from theory.kernel import Judgement
 from theory.lemmas import U, V
@@ -100,12 +100,7 @@ class Curvature:
             return spot
 
         def term(index: int, which: Which) -> Term:
-            curved = self.d.bends.get(index)
             middle = bend(index, self.d.point, self.d.at)
-            if curved is not None and (index > int(col) or row != col):
-                spot = hole(middle, f"b{index}")
-                holes[spot] = curved
-                middle = spot
             return dot(transpose(jac(index, which)), middle, jac(index, col))
 
         def low(index: int, which: Which) -> Term:
@@ -126,20 +121,13 @@ class Curvature:
                 own = jacobian_block(index, row, d)
                 return dot(transpose(own), bend(index, d.point, d.at), own)
             if right is None:
-                inner = dot(transpose(left), transpose(self._half(index)))
-                return make("scale", scale, dot(*inner.args, jacobian_block(index, col, d)))
-            inner = dot(transpose(left), self._whole(index), right)
+                own = jacobian_block(index, col, d)
+                inner = dot(transpose(left), transpose(bent_weights(index, d)), own)
+                return make("scale", scale, inner)
+            inner = dot(transpose(left), form_below(index, d), right)
             return make("scale", mul(scale, scale), inner)
 
         return form
-
-    def _half(self, index: int) -> Term:
-        """What stands between a Jacobian of layer l-1 and one of layer l."""
-        return bent_weights(index, self.d)
-
-    def _whole(self, index: int) -> Term:
-        """What stands between two Jacobians of layer l-1."""
-        return form_below(index, self.d)
 
     def size(self, row: Which, col: Which) -> Term:
         """M_{kk'}: the curvature of each layer from k' on, and the cross term."""
@@ -158,8 +146,8 @@ class Curvature:
             elif index == high:
                 terms.append(mul(*self._half_size(index), path(index - 1, low), path(index, high)))
             else:
-                reach = (path(index - 1, low), path(index - 1, high))
-                terms.append(mul(*self._whole_size(index), *reach))
+                both = path(index - 1, low), path(index - 1, high)
+                terms.append(mul(*self._whole_size(index), *both))
         if low != high:
             reach = (lipschitz(high - 1), path(high - 1, low), inv_root(width(high - 1)))
             terms.append(mul(*push_size(high, d), *reach))
@@ -176,40 +164,50 @@ class CurvatureOnBall(Curvature):
     """The same at any point of a ball, by ``diag(sigma'')`` and ``diag(delta) W``."""
 
     def prepare(self, zero: Zero) -> None:
-        """Bound the Jacobians, and split the curvature of each layer into its two factors."""
+        """Bound the Jacobians and the forms between them."""
         super().prepare(zero)
+        for index in range(2, self.d.depth + 1):
+            self._bound_forms(index)
+
+    def _bound_forms(self, index: int) -> None:
+        """Name what bounds the two forms: t_bar and y_bar."""
+        d, below = self.d, width(index - 1)
+        half = mul(curvature(index), bar("e_bar", index, d), lipschitz(index - 1))
+        strength = scale_of(d.known[norm(weights(index, d.point))], below)
+        whole = mul(bar("t_bar", index, d), strength, lipschitz(index - 1))
+        split = self._split(index)
+        framed = dot(transpose(bent_weights(index, d)), sloped_weights(index, d))
+        same = kernel.by_form(form_below(index, d), framed)
+        for name, form, size, dimensions in (
+            ("t_bar", split, half, (below,)),
+            ("y_bar", same, whole, (below, below)),
+        ):
+            operator, value = form.conclusion.args
+            h = hole(operator)
+            start = kernel.congruence(norm(h), {h: form})
+            bound = chain(start, bound_norm(value, d.known))
+            named = scaled_definition(name, index, size, dimensions, bound, d)
+            d.learn(named, f"{name}:{index}", f"{_NAMES[name]} of layer {index} on the ball")
+
+    def _split(self, index: int) -> Judgement:
+        """``diag(sigma'' delta) W D = diag(sigma'') (diag(delta) W) D``."""
         d = self.d
-        for index in range(2, d.depth + 1):
-            second = sigma(index, 2, preactivation(index, d.point, d.at))
-            bind = {V: second, U: signal(index, d.point, d.at)}
-            swapped = use("diagonal_swap", bind={U: second, V: bind[U]})
-            h = hole(swapped.conclusion.args[0])
-            inside = kernel.congruence(make("diag", h), {h: swapped})
-            d.bends[index] = chain(inside, use("diagonal_product", bind=bind))
-
-    def _parts(self, index: int) -> tuple[Term, Term, Term, Term]:
-        """D, W, diag(sigma'') and diag(delta) W."""
-        d = self.d
-        own = weights(index, d.point)
-        second = make("diag", sigma(index, 2, preactivation(index, d.point, d.at)))
-        seen = dot(make("diag", signal(index, d.point, d.at)), own)
-        return slope(index - 1, d.point, d.at), own, second, seen
-
-    def _half(self, index: int) -> Term:
-        slopes, _, second, seen = self._parts(index)
-        return dot(second, seen, slopes)
-
-    def _whole(self, index: int) -> Term:
-        slopes, own, second, seen = self._parts(index)
-        return dot(slopes, transpose(seen), second, own, slopes)
+        second = sigma(index, 2, preactivation(index, d.point, d.at))
+        delta = signal(index, d.point, d.at)
+        product = use("diagonal_product", bind={U: second, V: delta})
+        h = hole(product.conclusion.args[0])
+        own, slopes = sloped_weights(index, d).args
+        step = kernel.congruence(dot(h, own, slopes), {h: product})
+        seen = dot(make("diag", delta), own)
+        return rearranged(step, dot(make("diag", second), seen, slopes))
 
     def _half_size(self, index: int) -> tuple[Term, ...]:
-        return curvature(index), symbol("e_bar", index, CENTRE, self.d.at), lipschitz(index - 1)
+        return (bar("t_bar", index, self.d),)
 
     def _whole_size(self, index: int) -> tuple[Term, ...]:
-        d = self.d
-        strength = scale_of(d.known[norm(weights(index, d.point))], width(index - 1))
-        return (*self._half_size(index), strength, lipschitz(index - 1))
+        return (bar("y_bar", index, self.d),)
 
+
+_NAMES = {"t_bar": "curvature and weights", "y_bar": "curvature by the layer below"}
 
 __all__ = ["Curvature", "CurvatureOnBall", "with_curvature"]

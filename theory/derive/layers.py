@@ -79,9 +79,7 @@ def statistic(name: str, index: int, d: Derivation) -> Term:
     return symbol(name, index, CENTRE, *tags)
 
 
-def place_statistic(
-    name: str, index: int, target: Term, d: Derivation, *dimensions: Term
-) -> None:
+def place_statistic(name: str, index: int, target: Term, d: Derivation, *dimensions: Term) -> None:
     """Define a statistic at the centre; learn that a norm is it times the dimensions' roots."""
     value = definition(name, index, CENTRE, d.at)
     formula = eq(statistic(name, index, d), value)
@@ -117,6 +115,7 @@ def move_forward(d: Derivation) -> None:
 
 
 def bar(name: str, index: int, d: Derivation) -> Term:
+    """The symbol of a quantity of the ball, at the input of the derivation."""
     return symbol(name, index, CENTRE, d.at)
 
 
@@ -149,12 +148,17 @@ def shifted(far: Term, near: Term, kind: str, d: Derivation) -> Judgement:
 
 
 def scaled_definition(
-    name: str, index: int, value: Term, dimension: Term, bound: Judgement, d: Derivation
+    name: str,
+    index: int,
+    value: Term,
+    dimensions: tuple[Term, ...],
+    bound: Judgement,
+    d: Derivation,
 ) -> Judgement:
-    """Name the bound ``c * sqrt(dimension)`` by defining c."""
+    """Name the bound ``c * sqrt(dimension) ...`` by defining c."""
     meaning = define(name, index, value, d)
     h = real_variable("?")
-    scaled = kernel.congruence(mul(h, root(dimension)), {h: kernel.symmetry(meaning)})
+    scaled = kernel.congruence(mul(h, *map(root, dimensions)), {h: kernel.symmetry(meaning)})
     return chain(rearranged(at_most(bound), scaled.conclusion.args[0]), scaled)
 
 
@@ -164,7 +168,7 @@ def weights_on_ball(d: Derivation) -> None:
         d.learn(block_moves(index, d))
         value = add(statistic("s", index, d), mul(RADIUS, inv_root(width(index - 1))))
         bound = shifted(far, near, "2", d)
-        named = scaled_definition("s_bar", index, value, width(index - 1), bound, d)
+        named = scaled_definition("s_bar", index, value, (width(index - 1),), bound, d)
         d.learn(named, f"s_bar:{index}", f"the weights of layer {index} on the ball")
 
 
@@ -236,7 +240,7 @@ def move_activation(index: int, d: Derivation) -> None:
         alpha, old = activation(index, d.point, d.at), activation(index, CENTRE, d.at)
         value = add(statistic("a", index, d), mul(bar("E", index, d), inv_root(width(index))))
         named = scaled_definition(
-            "a_bar", index, value, width(index), shifted(alpha, old, "2", d), d
+            "a_bar", index, value, (width(index),), shifted(alpha, old, "2", d), d
         )
         d.learn(named, f"a_bar:{index}", f"activation scale of layer {index} on the ball")
 
@@ -255,13 +259,15 @@ def mean_value(order: int, index: int, far: Term, near: Term, d: Derivation) -> 
 
 
 def signal_parts(index: int, d: Derivation) -> tuple[Term, Term]:
+    """Delta^l at the point of the ball and at the centre."""
     return signal(index, d.point, d.at), signal(index, CENTRE, d.at)
 
 
 def top_signal_movement(d: Derivation) -> tuple[Judgement, Term]:
-    """Delta^L - delta0^L, and what bounds it:
+    """How far the signal at the readout moves.
 
-    ``|delta^L - delta0^L| <= R / sqrt(m_L)`` for a trained readout, 0 for a fixed one."""
+    ``|delta^L - delta0^L| <= R / sqrt(m_L)`` for a trained readout, 0 for a fixed one.
+    """
     premise = d.fact("readout", d.readout, d.depth)
     meanings = [
         use(

@@ -1,7 +1,7 @@
 """Level ``operators``: the blocks of the Hessian by operators that are measured whole.
 
-With ``dz^l/dW^k = B_{l,k} (I (x) alpha^{k-1}') / sqrt(m_{k-1})``, B_{l,k} = dz^l/dz^k, the curvature
-terms of the block (k, k') add up, before any norm is taken, to
+With ``dz^l/dW^k = B_{l,k} (I (x) alpha^{k-1}') / sqrt(m_{k-1})``, B_{l,k} = dz^l/dz^k, the
+curvature terms of the block (k, k') add up, before any norm is taken, to
 
     (I (x) alpha^{k-1}) B_{k',k}' S_{k'} (I (x) alpha^{k'-1}') / sqrt(m_{k-1} m_{k'-1}),
 
@@ -138,7 +138,7 @@ class Operators:
         return make("scale", scale, transpose(product))
 
     def size(self, row: Which, col: Which) -> Term:
-        """``a a' C_{k,k'} + h_{k'} a B_{k'-1,k} / sqrt(m_{k'-1})``, or ``a B_{L,k} / sqrt(m_L)``."""
+        """``a a' C_{k,k'} + h_{k'} a B_{k'-1,k} / sqrt(m_{k'-1})``; for v ``a B/sqrt(m_L)``."""
         d = self.d
 
         def scale(which: int) -> Term:

@@ -1,10 +1,11 @@
 """Level ``layers`` on the ball: the signal followed through what the weights do to it.
 
-As in :mod:`theory.derive.layers`, with two changes. The signal of layer l-1 moves, where the slopes
-of layer l do, by ``W' diag(delta) (sigma'(z) - sigma'(z0)) / sqrt(m_{l-1})``: its Euclidean norm is at
-most e_l beta Z_l, its maximum at most p_l beta Z_l, as p_l is the largest row of that matrix; e and p
-are of the order of q, but smaller by a factor, and Q_l, the movement of the maximum, is no longer that
-of the Euclidean norm. And ``diag(delta) W`` itself is followed, from its norm e_l at the centre.
+As in :mod:`theory.derive.layers`, with two changes.  The signal of layer l-1 moves, where the
+slopes of layer l do, by ``W' diag(delta) (sigma'(z) - sigma'(z0)) / sqrt(m_{l-1})``: its Euclidean
+norm is at most e_l beta Z_l, its maximum at most p_l beta Z_l, as p_l is the largest row of that
+matrix; e and p are of the order of q, but smaller by a factor, and Q_l, the movement of the
+maximum, is no longer that of the Euclidean norm.  And ``diag(delta) W`` itself is followed, from
+its norm e_l at the centre.
 """
 
 from __future__ import annotations
@@ -15,7 +16,6 @@ from theory.derive.layers import (
     bar,
     learn_distance,
     move_forward,
-    moved_by,
     place_statistic,
     signal_max,
     signal_norm,
@@ -118,9 +118,10 @@ def _move_below(index: int, d: Derivation) -> None:
 
 
 def _movement(index: int, d: Derivation) -> Judgement:
-    """``delta - delta0 = ((W-W0)' D delta + W0' diag(delta0) (s' - s0') + W0' D (delta - delta0))``.
+    """Delta - delta0 of a layer, as a sum of three.
 
-    Divided by the root of the width; deltas, slopes and weights on the right of the layer above.
+    ``((W-W0)' D delta + W0' diag(delta0) (s' - s0') + W0' D (delta - delta0)) / sqrt(m)``, where
+    on the right all but m is of the layer above.
     """
     above = index + 1
     rules = [
@@ -195,7 +196,7 @@ def _by_rows(product: Term, matrix: Term, vector: Term, d: Derivation) -> None:
 
 
 def _weighted(index: int, d: Derivation) -> None:
-    """``|diag(delta) W| <= e_bar sqrt(m_{l-1})``, ``e_bar = min(e + R q/sqrt(m) + s_bar Q, ...)``."""
+    """``|diag(delta) W| <= e_bar sqrt(m)``, e_bar = min(e + R q/sqrt(m) + s_bar Q, s_bar q_bar)."""
     far, near = signal_parts(index, d)
     new, old = weights(index, d.point), weights(index, CENTRE)
     seen = dot(make("diag", far), new)

@@ -99,7 +99,6 @@ class Derivation(Bench):
     facts: dict[Term, Judgement] = field(default_factory=dict)
     pairs: dict[tuple[Which, Which], Judgement] = field(default_factory=dict)
     steps: dict[tuple[int, Which], Judgement] = field(default_factory=dict)
-    bends: dict[int, Judgement] = field(default_factory=dict)
 
     def place(self, index: Arg) -> dict[Term, Arg]:
         """Bindings of a network lemma's layer, point and input."""

@@ -87,8 +87,27 @@ def is_entrywise(node: Node) -> bool:
     return right.shape is not None and right.shape[1] is SCALAR and not is_slope(node.args[0])
 
 
+def is_step(node: Node) -> bool:
+    """Whether an operator is dz^l/dz^{l-1} = W^l D^{l-1} / sqrt(m_{l-1})."""
+    if node.head != "scale" or node.args[1].head != "dot" or len(node.args[1].args) != 2:
+        return False
+    own, slope = node.args[1].args
+    return bool(own.head == "op" and own.args[0] == "W" and is_slope(slope))
+
+
+def is_output_curvature(node: Node) -> bool:
+    """Whether an operator is d^2 f/(dz^l)^2 in terms of the same for the layer above."""
+    if node.head != "plus" or len(node.args) != 2 or node.args[1].head != "dot":
+        return False
+    own, rest = node.args[0], node.args[1].args
+    framed = len(rest) == 3 and rest[0].head == "T" and rest[0].args[0] == rest[2]
+    return bool(framed and own.head == "diag" and is_step(rest[2]))
+
+
 def factor(node: Node, *, first: bool = False) -> str:
     """A factor of a product of operators."""
+    if is_step(node) or is_output_curvature(node):
+        return show(node)
     loose = node.head in LOOSE or node.head == "kron" or (node.head == "scale" and not first)
     return bracketed(show(node)) if loose or is_entrywise(node) else show(node)
 
@@ -111,7 +130,9 @@ __all__ = [
     "is_block",
     "is_entrywise",
     "is_output",
+    "is_output_curvature",
     "is_slope",
+    "is_step",
     "joined",
     "show",
     "show_argument",

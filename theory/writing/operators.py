@@ -17,7 +17,9 @@ from theory.writing.base import (
     is_block,
     is_entrywise,
     is_output,
+    is_output_curvature,
     is_slope,
+    is_step,
     show,
 )
 from theory.writing.names import index_to_latex, name_to_latex, operator_to_latex, sorted_tags
@@ -56,7 +58,7 @@ def _transpose(node: Node) -> str:
         return show(inner.args[0])
     if inner.head == "jac" and is_output(inner.args[0]):
         return rf"\nabla {show(inner.args[0])}"
-    if inner.head in ("op", "var"):
+    if inner.head in ("op", "var") or is_step(inner):
         shown = show(inner)
         return (
             f"{shown}^{{\\top}}"
@@ -115,8 +117,23 @@ def _next(rest: Sequence[Node], *, first: bool) -> tuple[str, int]:
     return factor(rest[0], first=first), 1
 
 
+def _step(node: Node) -> str:
+    """T^l, with the marks of W^l."""
+    return "T" + show(node.args[1].args[0])[1:]
+
+
+def _sum(node: Node) -> str:
+    """A sum; S^l for the curvature of the output by z^l, with the marks of z^l."""
+    if is_output_curvature(node):
+        below = node.args[1].args[2].args[1].args[1]
+        return "S" + show(below.args[0].args[2])[1:]
+    return " ".join(summands(node.args))
+
+
 def _scaled(node: Node) -> str:
     number, operator = node.args
+    if is_step(node):
+        return _step(node)
     coefficient = bracketed(show(number)) if number.head == "add" else show(number)
     body = show(operator)
     alone = operator.head == "plus" and len(summands(operator.args)) == 1
@@ -168,7 +185,7 @@ PRINTERS.update(
         "zero": lambda n: "0",
         "T": _transpose,
         "dot": _dot,
-        "plus": lambda n: " ".join(summands(n.args)),
+        "plus": _sum,
         "scale": _scaled,
         "neg": lambda n: f"-{factor(n.args[0], first=True)}",
         "diag": _diagonal,

@@ -120,7 +120,8 @@ def _plain(term: Term, level: int) -> str:
         case "neg":
             return f"-{_plain(args[0], 2)}"
         case "scale":
-            return f"{_plain(args[0], 2)} {_plain(args[1], 2)}"
+            text = f"{_plain(args[0], 2)} {_plain(args[1], 2)}"
+            return f"({text})" if level > 2 else text
         case "kron":
             sign = "" if args[0].shape == (SCALAR, SCALAR) else "(x) "
             return f"({_plain(args[0], 3)} {sign}{_plain(args[1], 3)})"

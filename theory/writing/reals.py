@@ -23,7 +23,13 @@ from theory.writing.operators import indexed, summands
 FULL_MATRIX = 6  # larger matrices are written by their general entry
 MATRIX_COLUMNS = 10  # what amsmath's bmatrix takes
 HALF = Fraction(1, 2)
-_NAMED_NORMS = {"2": "", "inf": r"_{\infty}", "1": "_{1}", "221": "_{2,2,1}", "2inf": r"_{2,\infty}"}
+_NAMED_NORMS = {
+    "2": "",
+    "inf": r"_{\infty}",
+    "1": "_{1}",
+    "221": "_{2,2,1}",
+    "2inf": r"_{2,\infty}",
+}
 
 
 def _rational(value: Fraction) -> str:

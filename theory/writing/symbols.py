@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 
 from theory.terms import SCALAR, Term, make, subterms
 from theory.vocabulary import CENTRE, OTHER, OUTER, POINT, QUANTITIES
+from theory.writing.base import is_output_curvature, is_step
 from theory.writing.latex import tex
 from theory.writing.names import INPUTS, POINTS
 from theory.writing.prose import prose
@@ -17,6 +18,8 @@ INDICES = {
     "weight": "i",
     "part_beta": "i",
     "P": "l,k",
+    "N": "l,k",
+    "C": "k,l",
     "P_bar": "l,k",
     "M": "k,k'",
     "M_bar": "k,k'",
@@ -99,6 +102,19 @@ NOTATIONS: tuple[tuple[Test, str, str, str], ...] = (
         lambda t: t.head == "diag" and t.args[0].head == "act",
         r"D^{l}",
         r"$\operatorname{diag}(\sigma_{l}'(z^{l}))$",
+        "$m_l\\times m_l$",
+    ),
+    (
+        is_step,
+        r"T^{l}",
+        r"$\partial z^{l}/\partial z^{l-1}=W^{l}D^{l-1}/\sqrt{m_{l-1}}$",
+        "$m_l\\times m_{l-1}$",
+    ),
+    (
+        is_output_curvature,
+        r"S^{l}",
+        r"$\partial^2f/\partial(z^{l})^2=\operatorname{diag}(\sigma_l''(z^l)\odot\delta^l)"
+        r"+(T^{l+1})^{\top}S^{l+1}\,T^{l+1}$, without the second term at the last layer",
         "$m_l\\times m_l$",
     ),
     (

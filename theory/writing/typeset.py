@@ -162,10 +162,13 @@ def broken(latex: str, room: float, later: float) -> list[str]:
     """
     lines = []
     while width(latex) > room:
-        places = [(depth, p) for depth, p in _breaks(latex) if p > 0 and width(latex[:p]) <= room]
-        if not places:
+        anywhere = [(depth, p) for depth, p in _breaks(latex) if p > 0]
+        places = [(depth, p) for depth, p in anywhere if width(latex[:p]) <= room]
+        if not anywhere:
             break
-        best = max(p for depth, p in places if depth == min(places)[0])
+        best = (
+            max(p for depth, p in places if depth == min(places)[0]) if places else min(anywhere)[1]
+        )
         lines.append(latex[:best].rstrip())
         latex, room = latex[best:], later
     return [*lines, latex]
