@@ -212,7 +212,7 @@ def form_norm(matrix: Numbers, weights: Numbers, strength: float) -> Enclosure:
         return Enclosure(size * largest, size * largest)
     rows, own = rows / size, own / largest
 
-    def act(columns: Float[np.ndarray, "n k"]) -> Float[np.ndarray, "n k"]:
+    def act(columns: Float[np.ndarray, "_ _"]) -> Float[np.ndarray, "_ _"]:
         found: np.ndarray = rows.T @ (own[:, None] * (rows @ columns))
         return found
 

@@ -31,7 +31,8 @@ LANCZOS_STEPS = 500
 LANCZOS_TOLERANCE = 1e-10  # of the residual; the value's own error is of the order of its square
 FAILURE_PROBABILITY = 1e-9
 
-Matrix = Float[np.ndarray, "m n"]
+Matrix = Float[np.ndarray, "_ _"]
+Vector = Float[np.ndarray, " _"]
 
 
 class Enclosure(NamedTuple):
@@ -119,8 +120,8 @@ class Products:
     """
 
     weights: tuple[Matrix, ...]
-    slopes: tuple[Float[np.ndarray, " m"], ...]
-    bends: tuple[Float[np.ndarray, " m"], ...]
+    slopes: tuple[Vector, ...]
+    bends: tuple[Vector, ...]
 
     @property
     def depth(self) -> int:

@@ -13,10 +13,20 @@ from hypothesis import strategies as st
 import numerics
 import theory
 from theory.terms import norm, subterms
-from theory.vocabulary import CENTRE, INPUT, STATISTICS, curvature, lipschitz, symbol
+from theory.vocabulary import (
+    CENTRE,
+    INPUT,
+    PAIR_STATISTICS,
+    STATISTICS,
+    WEIGHT_STATISTICS,
+    curvature,
+    lipschitz,
+    symbol,
+)
 from theory.vocabulary import width as width_term
 
 ACTIVATIONS = ("tanh", "sigmoid", "softplus", "erf", "sin", "gelu", "silu", "identity", "t/(1+t^2)")
+LEVELS = ("layers", "operators", "slopes", "norms")
 ROUNDING = 1e-9  # far above that of float64 here, far below any slack that means something
 
 
@@ -32,20 +42,22 @@ def network(widths, activations, *, trainable):
 
 def values_of(model, x, params=None):
     """Measured layer statistics as values of the vocabulary's symbols."""
-    measured = numerics.measure(model, x, params, hessian=False)
+    measured = numerics.measure(model, x, params, hessian=False, pairs=True)
     values = {}
     for key, value in measured.items():
         if isinstance(key, str):
             continue
-        name, index = key
-        if name == "m":
+        name, index = key[:2]
+        if name in PAIR_STATISTICS:
+            values[symbol(*key, CENTRE, INPUT)] = value
+        elif name == "m":
             values[width_term(index)] = int(value)
         elif name == "lambda":
             values[lipschitz(index)] = value
         elif name == "beta":
             values[curvature(index)] = value
         elif name in STATISTICS:
-            tags = (index, CENTRE) if name == "s" else (index, CENTRE, INPUT)
+            tags = (index, CENTRE) if name in WEIGHT_STATISTICS else (index, CENTRE, INPUT)
             values[symbol(name, *tags)] = value
     return values
 
@@ -73,7 +85,7 @@ def cases(draw):
 
 
 @given(cases())
-@pytest.mark.parametrize("level", ["layers", "slopes"])
+@pytest.mark.parametrize("level", LEVELS)
 def test_the_bound_at_the_centre_holds(level, case):
     net, seed, kind = case
     model = numerics.instantiate(net, {}, seed=seed)
@@ -84,27 +96,65 @@ def test_the_bound_at_the_centre_holds(level, case):
 
 
 @given(cases(), st.sampled_from([0.0, 1e-3, 1.0, 30.0]), st.integers(0, 9))
-def test_the_bound_on_the_ball_holds_at_random_points(case, radius, seed):
+@pytest.mark.parametrize("level", ["layers", "norms"])
+def test_the_bound_on_the_ball_holds_at_random_points(level, case, radius, seed):
     net, own, kind = case
     model = numerics.instantiate(net, {}, seed=own)
     x = draw_input(kind, net.widths[0], own)
-    bound = theory.hessian_bound(net, radius=radius).evaluate(values_of(model, x))
+    bound = theory.hessian_bound(net, radius=radius, level=level).evaluate(values_of(model, x))
     there = numerics.perturb(model, radius, seed=seed) if radius else model.params
     truth = numerics.hessian_norm(model, x, there)
     assert truth.lower <= bound * (1 + ROUNDING) + 1e-300
 
 
-@pytest.mark.parametrize(("depth", "layers", "slopes"), [(1, 2.0, 1.5), (2, 9, 6), (3, 40, 25)])
-def test_the_bound_is_tight_enough_to_mean_something(depth, layers, slopes):
-    net = network([16] + [256] * depth, ["tanh"] * depth, trainable=False)
+@pytest.mark.parametrize(
+    ("depth", "factors"),
+    [
+        (1, {"norms": 2.0, "slopes": 1.0, "layers": 1.0, "operators": 1.0}),
+        (2, {"norms": 9, "slopes": 6, "layers": 2.5, "operators": 2}),
+        (3, {"norms": 40, "slopes": 16, "layers": 6, "operators": 2.5}),
+        (4, {"layers": 18, "operators": 2.5}),
+        (6, {"layers": 150, "operators": 3}),
+    ],
+)
+def test_the_bound_is_tight_enough_to_mean_something(depth, factors):
+    net = network([16] + [256 if depth < 4 else 96] * depth, ["tanh"] * depth, trainable=False)
     model = numerics.instantiate(net, {}, seed=0)
     x = draw_input("normal", 16, 0)
     x *= math.sqrt(16) / np.linalg.norm(x)
     truth = numerics.hessian_norm(model, x).value
     values = values_of(model, x)
-    for level, factor in (("layers", layers), ("slopes", slopes)):
+    for level, factor in factors.items():
         bound = theory.hessian_bound(net, level=level).evaluate(values)
-        assert truth <= bound <= factor * truth
+        assert truth * (1 - ROUNDING) <= bound <= factor * truth * (1 + ROUNDING)
+
+
+def test_the_bound_on_the_ball_is_tight_enough_to_mean_something():
+    net = network([16, 256, 256, 256], ["tanh"] * 3, trainable=False)
+    model = numerics.instantiate(net, {}, seed=0)
+    x = draw_input("normal", 16, 0)
+    x *= math.sqrt(16) / np.linalg.norm(x)
+    truth = numerics.hessian_norm(model, x).value
+    values = values_of(model, x)
+    for radius, factor in ((0.1, 18), (1.0, 40), (10.0, 500)):
+        bound, old = (
+            theory.hessian_bound(net, radius=radius, level=level).evaluate(values)
+            for level in ("layers", "norms")
+        )
+        assert truth <= bound <= min(factor * truth, old)
+
+
+@pytest.mark.parametrize("narrow", [1, 2, 16, 256])
+def test_products_lose_nothing_at_a_narrow_layer(narrow):
+    net = network([16, 256, narrow, 256], ["tanh"] * 3, trainable=False)
+    model = numerics.instantiate(net, {}, seed=1)
+    x = draw_input("normal", 16, 1)
+    values = values_of(model, x)
+    truth = numerics.hessian_norm(model, x).value
+    bound = theory.hessian_bound(net, level="operators").evaluate(values)
+    assert truth * (1 - ROUNDING) <= bound <= 3 * truth
+    if narrow <= 2:  # where products of norms lose a power of the width
+        assert theory.hessian_bound(net, level="norms").evaluate(values) > 20 * truth
 
 
 @pytest.mark.parametrize("radius", [None, 0.5])

@@ -15,6 +15,7 @@ from theory.terms import (
     PARAMS,
     Term,
     add,
+    dot,
     eq,
     le,
     make,
@@ -155,6 +156,16 @@ false("diagonal_two", "both maximum norms")(
     conclusion(lambda x, y: le(x, mul(norm(y.args[0].args[1], "inf"), y.args[1])))
 )
 false("diagonal_max", "by the smaller factor alone")(conclusion(lambda x, y: le(x, y.args[0])))
+false("row_norm", "by the spectral norm of A halved")(
+    conclusion(lambda x, y: le(x, mul(rat(1, 2), norm(y.args[0].args[1]), y.args[1])))
+)
+false("row_norm", "by the maximum of v")(
+    conclusion(lambda x, y: le(x, mul(y.args[0], norm(y.args[1].args[1], "inf"))))
+)
+false("diagonal_swap", "without one factor")(conclusion(lambda x, y: eq(x, y.args[1])))
+false("diagonal_product", "the second factor squared")(
+    conclusion(lambda x, y: eq(x, dot(*y.args, y.args[1])))
+)
 false("hoelder", "both maximum norms")(
     conclusion(lambda x, y: le(x, mul(y.args[0], norm(y.args[1].args[1], "inf"))))
 )

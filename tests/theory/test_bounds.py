@@ -100,7 +100,7 @@ def oracle_bound(depth, trained, t):
 def test_the_derived_bound_at_the_centre_is_the_formula(case):
     depth, trained, _, stats = case
     net = theory.reference_network(depth, trainable=trained)
-    got = theory.hessian_bound(net).evaluate(as_values(depth, stats))
+    got = theory.hessian_bound(net, level="norms").evaluate(as_values(depth, stats))
     assert got == pytest.approx(oracle_bound(depth, trained, stats), rel=1e-12)
 
 
@@ -108,7 +108,8 @@ def test_the_derived_bound_at_the_centre_is_the_formula(case):
 def test_the_derived_bound_on_the_ball_is_the_formula(case):
     depth, trained, radius, stats = case
     net = theory.reference_network(depth, trainable=trained)
-    got = theory.hessian_bound(net, radius=radius).evaluate(as_values(depth, stats))
+    thm = theory.hessian_bound(net, radius=radius, level="norms")
+    got = thm.evaluate(as_values(depth, stats))
     worst = oracle_ball(depth, trained, radius, stats)
     assert got == pytest.approx(oracle_bound(depth, trained, worst), rel=1e-11)
 
@@ -118,8 +119,8 @@ def test_radius_zero_is_at_most_the_centre_and_the_bound_grows_with_the_radius(c
     depth, trained, radius, stats = case
     net = theory.reference_network(depth, trainable=trained)
     values = as_values(depth, stats)
-    centre = theory.hessian_bound(net).evaluate(values)
-    thm = theory.hessian_bound(net, radius="R")
+    centre = theory.hessian_bound(net, level="norms").evaluate(values)
+    thm = theory.hessian_bound(net, radius="R", level="norms")
     assert thm.evaluate(values, radius=0.0) <= centre * (1 + 1e-12)
     assert thm.evaluate(values, radius=radius) <= thm.evaluate(values, radius=2 * radius + 0.1) * (
         1 + 1e-12
@@ -183,7 +184,7 @@ def test_growth_is_an_exact_algebra():
 
 def test_sympy_agrees_with_the_direct_evaluation():
     net = theory.reference_network(3, trainable=True)
-    thm = theory.hessian_bound(net, radius="R")
+    thm = theory.hessian_bound(net, radius="R", level="norms")
     rng = np.random.default_rng(0)
     stats = {n: rng.uniform(0.5, 2.0, 4) for n in ("s", "a", "g", "q", "lam", "beta")}
     stats["m"] = [64, 300, 300, 300]

@@ -390,7 +390,8 @@ def test_labels_are_unique_and_references_resolve(name):
 def test_the_default_labels_of_different_theorems_differ():
     net = theory.reference_network(2)
     theorems = [theory.hessian_bound(net), theory.hessian_bound(net, radius="R"),
-                theory.hessian_bound(net, level="slopes"),
+                *(theory.hessian_bound(net, level=n) for n in ("slopes", "operators", "norms")),
+                theory.hessian_bound(net, radius="R", level="norms"),
                 theory.hessian_bound(theory.reference_network(2, trainable=True)),
                 theory.hessian_bound(theory.reference_network(3)),
                 theory.kernel_change_bound(net)]  # fmt: skip
@@ -404,7 +405,8 @@ def test_a7_says_what_a_paper_says():
     for line in (
         r"\bar s_{l} &= s_{l} + \frac{R}{\sqrt{m_{l-1}}} && (1\le l\le 3)",
         r"Z_{l} &= R a_{l-1} + \bar s_{l} E_{l-1} && (l=2,3)",
-        r"\bar M_{k,k} &= \sum_{l=k}^{3} \beta_{l} \bar q_{l} \bar P_{l,k}^{2}",
+        r"\bar y_{l} &= \bar t_{l} \bar s_{l} \lambda_{l-1} && (l=2,3)",
+        r"\bar M_{k,k} &= \beta_{k} \bar q_{k} \bar P_{k,k}^{2} + \sum_{l=k+1}^{3} \bar y_{l}",
         r"\nabla^2 f(\theta;x) &",
         r"By induction on $l$",
         r"\textsc{assumed}",

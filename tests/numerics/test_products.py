@@ -1,0 +1,109 @@
+"""Norms of products between layers: against derivatives by JAX, both sides, wide and narrow."""
+
+from __future__ import annotations
+
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import numerics
+import theory
+from numerics.products import Map, norm_of, products
+
+
+def build(widths, names, *, trainable=False, seed=0):
+    parts = [theory.Input(widths[0])]
+    for m, name in zip(widths[1:], names, strict=True):
+        parts += [theory.Dense(m), theory.Activation(name)]
+    net = theory.Network(*parts, theory.Readout(trainable=trainable))
+    return numerics.instantiate(net, {}, seed=seed)
+
+
+def upper_part(model, index):
+    """F as a function of z^l, and z^l as a function of z^k."""
+    functions = [numerics.jax_function(a) for a in model.net.activations]
+    weights = model.params["W"]
+
+    def between(z, low, high):
+        for layer in range(low, high):
+            alpha = jax.vmap(functions[layer - 1])(z)
+            z = weights[layer] @ alpha / math.sqrt(alpha.size)
+        return z
+
+    def output(z):
+        top = jax.vmap(functions[-1])(between(z, index, len(weights)))
+        readout = model.params["v"] if model.trained_readout else model.readout
+        return readout @ top / math.sqrt(top.size)
+
+    return between, output, functions
+
+
+@pytest.mark.parametrize(("widths", "trainable"), [((3, 5, 4), True), ((4, 6, 1, 5), False)])
+def test_products_are_derivatives(widths, trainable):
+    names = ["tanh", "gelu", "sin"][: len(widths) - 1]
+    model = build(widths, names, trainable=trainable)
+    x = np.linspace(-1, 1.5, widths[0])
+    zs = numerics.trace(model, x).z
+    maps = products(model, x)
+    for low in range(1, len(widths)):
+        for high in range(low, len(widths)):
+            between, output, functions = upper_part(model, high)
+            jacobian = jax.jacobian(lambda z: between(z, low, high))(zs[low - 1])  # noqa: B023
+            slopes = jax.vmap(jax.grad(functions[high - 1]))(zs[high - 1])
+            curved = jax.hessian(output)(zs[high - 1])
+            wanted = {
+                ("B", high, low): slopes[:, None] * jacobian,
+                ("C", low, high): jacobian.T @ curved,
+            }
+            for key, matrix in wanted.items():
+                truth = float(jnp.linalg.norm(matrix, 2))
+                ends = maps.norm(*key)
+                margin = 1e-12 * (1 + truth)
+                assert ends.lower - margin <= truth <= ends.upper + margin
+                assert ends.upper - ends.lower <= 1e-10 * (1 + truth)
+                linear = maps.map(*key)
+                np.testing.assert_allclose(linear.act(np.eye(linear.shape[1])), matrix, atol=1e-12)
+                np.testing.assert_allclose(
+                    linear.adjoint(np.eye(linear.shape[0])), matrix.T, atol=1e-12
+                )
+
+
+@pytest.mark.parametrize("shape", [(60, 90), (90, 60), (70, 70)])
+def test_lanczos_and_all_singular_values_agree(shape):
+    matrix = np.random.default_rng(0).standard_normal(shape)
+    linear = Map(shape, lambda x: matrix @ x, lambda y: matrix.T @ y, 0.0, 1e-13)
+    truth = np.linalg.norm(matrix, 2)
+    for order in (10, 100):
+        ends = norm_of(linear, order)
+        assert ends.lower <= truth * (1 + 1e-12)
+        assert truth <= ends.upper <= truth * 1.02
+        assert ends.lower == pytest.approx(truth, rel=1e-9)
+
+
+def test_measure_gives_pairs_when_asked():
+    model = build((3, 5, 4), ("tanh", "tanh"))
+    found = numerics.measure(model, np.ones(3), hessian=False, pairs=True)
+    assert {k for k in found if k[0] in ("B", "C")} == {
+        *(("B", 1, 1), ("B", 2, 1), ("B", 2, 2)),
+        *(("C", 1, 1), ("C", 1, 2), ("C", 2, 2)),
+    }
+    assert ("C", 1, 2) not in numerics.measure(model, np.ones(3), hessian=False)
+
+
+@pytest.mark.parametrize("scale", [0.0, 1e-6, 1e6, 1e150])
+def test_saturated_and_vanishing_networks_have_enclosures(scale):
+    model = build((3, 5, 4), ("tanh", "softplus"))
+    maps = products(model, scale * np.ones(3))
+    for key in (("B", 2, 1), ("C", 1, 1), ("C", 1, 2)):
+        ends = maps.norm(*key)
+        assert 0 <= ends.lower <= ends.upper < math.inf
+
+
+@pytest.mark.parametrize("key", [("B", 1, 2), ("C", 2, 1), ("C", 1, 3), ("D", 1, 1), ("B", 0, 0)])
+def test_layers_that_do_not_fit_are_refused(key):
+    maps = products(build((3, 5, 4), ("tanh", "tanh")), np.ones(3))
+    with pytest.raises(KeyError, match="is not measured"):
+        maps.map(*key)
