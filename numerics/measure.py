@@ -110,7 +110,7 @@ def measure(
         x: one input, shape (d,).
         params: where; None means `model.params`.
         hessian: whether to compute ``"hessian_norm"``, by far the costliest.
-        pairs: whether to compute B and C, the norms of products over several layers, for every pair
+        pairs: whether to compute N and C, the norms of products over several layers, for every pair
             of layers.
 
     Returns:
@@ -122,7 +122,7 @@ def measure(
         |diag(sigma'' delta) W D| / sqrt(m), ``("y", l)`` = |D W' diag(sigma'' delta) W D| / m,
         ``("e", l)`` = |diag(delta) W| / sqrt(m), ``("p", l)`` the largest Euclidean norm of a
         column of diag(delta) W / sqrt(m) and ``("u", l)`` that of a column of W / sqrt(m);
-        ``("B", l, k)`` and ``("C", k, l)``, k <= l, as in `numerics.products`; ``("lambda", l)``,
+        ``("N", l, k)`` and ``("C", k, l)``, k <= l, as in `numerics.products`; ``("lambda", l)``,
         ``("beta", l)`` = sup|sigma_l'|, sup|sigma_l''|, all l = 1..L; ``"output"`` = f;
         ``"gradient_norm"`` = |grad f|_2; ``"kernel"`` = |grad f|_2^2; ``"hessian_norm"``
         (spectral). Norms of derivatives are over all trainable parameters.
@@ -285,7 +285,7 @@ def _pair_statistics(
 ) -> None:
     for low in range(1, between.depth + 1):
         for high in range(low, between.depth + 1):
-            for key in (("B", high, low), ("C", low, high)):
+            for key in (("N", high, low), ("C", low, high)):
                 sides = between.norm(*key)
                 entries[key], enclosures[key] = sides.lower, sides
 

@@ -1,7 +1,7 @@
 """Norms of products of weights, slopes and curvatures, measured whole and without forming them.
 
-The operators are those of `theory.vocabulary`: B_{l,k} = D^l dz^l/dz^k and
-C_{k,l} = (dz^l/dz^k)' S_l with S_l = d^2 f/(dz^l)^2, that is S_L = diag(sigma'' delta) and
+Two families, as in `theory.vocabulary`: N_{l,k} is the norm of D^l dz^l/dz^k, and C_{k,l} that of
+(dz^l/dz^k)' S_l with S_l = d^2 f/(dz^l)^2, that is S_L = diag(sigma'' delta) and
 S_l = diag(sigma'' delta) + T' S_{l+1} T, T = W^{l+1} D^l / sqrt(m_l). One product with S_l costs
 two products with each weight matrix above layer l.
 """
@@ -150,14 +150,14 @@ class Products:
         return found + self.back(index + 1, above)
 
     def map(self, name: str, row: int, col: int) -> Map:
-        """B of (l, k), l >= k, or C of (k, l), k <= l.
+        """N of (l, k), l >= k, or C of (k, l), k <= l.
 
         Raises:
             KeyError: another name, or layers that do not fit.
         """
-        fits = 1 <= col <= row <= self.depth if name == "B" else 1 <= row <= col <= self.depth
-        if name not in ("B", "C") or not fits:
-            msg = f"{name}_({row},{col}) is not measured; B for l >= k and C for k <= l"
+        fits = 1 <= col <= row <= self.depth if name == "N" else 1 <= row <= col <= self.depth
+        if name not in ("N", "C") or not fits:
+            msg = f"{name}_({row},{col}) is not measured; N for l >= k and C for k <= l"
             raise KeyError(msg)
         low, high = min(row, col), max(row, col)
         sizes = [len(s) for s in self.slopes]
@@ -175,7 +175,7 @@ class Products:
         shape = (sizes[row - 1], sizes[col - 1])
         slopes = self.slopes[high - 1][:, None]
         error = gamma(4 * sum(sizes)) * self._size(name, low, high)
-        if name == "B":
+        if name == "N":
             return Map(shape, lambda x: slopes * up(x), lambda y: down(slopes * y), error)
         return Map(
             shape, lambda x: down(self.curved(high, x)), lambda y: self.curved(high, up(y)), error
@@ -184,7 +184,7 @@ class Products:
     def _size(self, name: str, low: int, high: int) -> float:
         """The product of the factors' norms, which rounding errors are relative to."""
         between = math.prod(self._strengths[low:high])
-        if name == "B":
+        if name == "N":
             return between * float(np.max(np.abs(self.slopes[high - 1])))
         size = 0.0
         for index in range(self.depth, high - 1, -1):
@@ -209,8 +209,8 @@ class Products:
     def norm(self, name: str, row: int, col: int) -> Enclosure:
         """The norm of `map`, both sides; that of a diagonal one is its largest entry."""
         linear = self.map(name, row, col)
-        if row == col and (name == "B" or row == self.depth):
-            entries = self.slopes[row - 1] if name == "B" else self.bends[row - 1]
+        if row == col and (name == "N" or row == self.depth):
+            entries = self.slopes[row - 1] if name == "N" else self.bends[row - 1]
             largest = float(np.max(np.abs(entries)))
             return Enclosure(largest, largest)
         unit = max(float(np.max(np.abs(b))) for b in self.bends) if name == "C" else 1.0

@@ -26,6 +26,7 @@ from theory.vocabulary import (
     PARTS,
     POINT,
     STATISTICS,
+    WEIGHT_STATISTICS,
     curvature,
     lipschitz,
     part_weight,
@@ -116,13 +117,13 @@ def _statistics(network: Any, x: Any) -> dict[Term, float]:
     for key, value in numerics.measure(network, x, hessian=False).items():
         if isinstance(key, str):
             continue
-        name, index = key
+        name, index = key[:2]
         if name == "m":
             values[width(index)] = value
         elif name in ("lambda", "beta"):
             values[(lipschitz if name == "lambda" else curvature)(index)] = value
         elif name in STATISTICS:
-            tags = (index, CENTRE) if name == "s" else (index, CENTRE, INPUT)
+            tags = (index, CENTRE) if name in WEIGHT_STATISTICS else (index, CENTRE, INPUT)
             values[symbol(name, *tags)] = value
     return values
 

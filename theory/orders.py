@@ -230,7 +230,7 @@ _WHY = {
     "e": "at most s_l times q_l",
     "p": "at most s_l times q_l",
     "u": "at most s_l",
-    "B": "singular values of a product of Gaussian matrices and slopes",
+    "N": "singular values of a product of Gaussian matrices and slopes",
     "C": "curvature of the output as a function of one layer, a sum of random signs",
     "max": "maximum of Gaussians of standard deviation O(1)",
     "part": "bounds on the sub-models' Hessian norms, uniform in their number",
@@ -340,14 +340,14 @@ class _Walk:
         return CONSTANT + ratio**HALF
 
     def _pair(self, name: str, row: int, col: int) -> Growth:
-        """Of B_{l,k}: root of m_l over the least width between; of C_{k,l}: that of curvature."""
+        """Of N_{l,k}: root of m_l over the least width between; of C_{k,l}: that of curvature."""
         low = min(row, col)
-        top = row if name == "B" else len(self.widths) - 1
+        top = row if name == "N" else len(self.widths) - 1
         root = of_width(self.widths[row]) ** HALF
         total = Growth(frozenset())
         for index in range(low, top + 1):
             total = total + of_width(self.widths[index]) ** -HALF
-        return total * (root if name == "B" else Growth(frozenset({Monomial(log=HALF)})))
+        return total * (root if name == "N" else Growth(frozenset({Monomial(log=HALF)})))
 
     def _norm(self, term: Term, shown: str) -> OrderAssumption | None:
         """The order taken for a norm that a statement speaks of without an abbreviation."""

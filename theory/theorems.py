@@ -143,7 +143,7 @@ def hessian_bound(network: Network, radius: object = None, level: str = "layers"
             g_l, q_l, the weights as the signal sees them (e_l, p_l) and their columns (u_l).
 
             ``operators`` (sharpest, for the centre alone): a_l, h_l and the norms of products over
-            several layers, B_{l,k} and C_{k,l}; nothing is lost at a narrow layer.
+            several layers, N_{l,k} and C_{k,l}; nothing is lost at a narrow layer.
 
             ``slopes`` (for the centre alone): a_l and r_l, h_l, c_l.
 

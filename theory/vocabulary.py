@@ -210,8 +210,8 @@ QUANTITIES: dict[str, Quantity] = {
             "largest Euclidean norm of a column of W over sqrt(m_{l-1})",
         ),
         Quantity(
-            "B",
-            "B_{{{}}}",
+            "N",
+            "N_{{{}}}",
             "Jacobian of alpha^l by z^k, measured whole",
             "spectral norm; layers l and k, l at least k",
         ),
@@ -413,7 +413,7 @@ SAMPLES = make("input", "X")  # the inputs of a training set
 OUTER = make("index", "phi", 0)  # the layer of the output non-linearity phi
 # Layer statistics measured at the centre, and those of pairs of layers.
 STATISTICS = ("s", "a", "g", "q", "r", "h", "c", "t", "y", "e", "p", "u")
-PAIR_STATISTICS = ("B", "C")
+PAIR_STATISTICS = ("N", "C")
 FROM_SECOND = ("r", "t", "y")  # they speak of the slopes of the layer below
 WEIGHT_STATISTICS = ("s", "u")  # of the weights alone: the same for every input
 READOUT = "v"  # the name of the readout among the blocks of parameters
@@ -729,18 +729,18 @@ def output_curvature(index: int, depth: int, point: Term, at: Term) -> Term:
 def pair_operator(name: str, row: int, col: int, depth: int, point: Term, at: Term) -> Term:
     """The operator whose norm a statistic of a pair of layers is.
 
-    ``B`` of (l, k), l >= k: D^l dz^l/dz^k. ``C`` of (k, l), k <= l: (dz^l/dz^k)' d^2 f/(dz^l)^2.
+    ``N`` of (l, k), l >= k: D^l dz^l/dz^k. ``C`` of (k, l), k <= l: (dz^l/dz^k)' d^2 f/(dz^l)^2.
 
     Raises:
         KeyError: when the name is not one of ``PAIR_STATISTICS``, or the layers do not fit.
     """
-    if name == "B" and 1 <= col <= row <= depth:
+    if name == "N" and 1 <= col <= row <= depth:
         own = slope(row, point, at)
         return own if row == col else dot(own, between(row, col, point, at))
     if name == "C" and 1 <= row <= col <= depth:
         curved = output_curvature(col, depth, point, at)
         return curved if row == col else dot(make("T", between(col, row, point, at)), curved)
-    msg = f"{name}_({row},{col}) is not measured at depth {depth}: B for l >= k, C for k <= l"
+    msg = f"{name}_({row},{col}) is not measured at depth {depth}: N for l >= k, C for k <= l"
     raise KeyError(msg)
 
 

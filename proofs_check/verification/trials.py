@@ -121,7 +121,7 @@ class Trial:
             key
             for low in range(1, depth + 1)
             for high in range(low, depth + 1)
-            for key in (("B", high, low), ("C", low, high))
+            for key in (("N", high, low), ("C", low, high))
         ]
         return {
             pair_definition(*key, depth, CENTRE_POINT, make("input", at)): (at, key)

@@ -55,7 +55,7 @@ def test_products_are_derivatives(widths, trainable):
             slopes = jax.vmap(jax.grad(functions[high - 1]))(zs[high - 1])
             curved = jax.hessian(output)(zs[high - 1])
             wanted = {
-                ("B", high, low): slopes[:, None] * jacobian,
+                ("N", high, low): slopes[:, None] * jacobian,
                 ("C", low, high): jacobian.T @ curved,
             }
             for key, matrix in wanted.items():
@@ -86,8 +86,8 @@ def test_lanczos_and_all_singular_values_agree(shape):
 def test_measure_gives_pairs_when_asked():
     model = build((3, 5, 4), ("tanh", "tanh"))
     found = numerics.measure(model, np.ones(3), hessian=False, pairs=True)
-    assert {k for k in found if k[0] in ("B", "C")} == {
-        *(("B", 1, 1), ("B", 2, 1), ("B", 2, 2)),
+    assert {k for k in found if k[0] in ("N", "C")} == {
+        *(("N", 1, 1), ("N", 2, 1), ("N", 2, 2)),
         *(("C", 1, 1), ("C", 1, 2), ("C", 2, 2)),
     }
     assert ("C", 1, 2) not in numerics.measure(model, np.ones(3), hessian=False)
@@ -97,12 +97,12 @@ def test_measure_gives_pairs_when_asked():
 def test_saturated_and_vanishing_networks_have_enclosures(scale):
     model = build((3, 5, 4), ("tanh", "softplus"))
     maps = products(model, scale * np.ones(3))
-    for key in (("B", 2, 1), ("C", 1, 1), ("C", 1, 2)):
+    for key in (("N", 2, 1), ("C", 1, 1), ("C", 1, 2)):
         ends = maps.norm(*key)
         assert 0 <= ends.lower <= ends.upper < math.inf
 
 
-@pytest.mark.parametrize("key", [("B", 1, 2), ("C", 2, 1), ("C", 1, 3), ("D", 1, 1), ("B", 0, 0)])
+@pytest.mark.parametrize("key", [("N", 1, 2), ("C", 2, 1), ("C", 1, 3), ("D", 1, 1), ("N", 0, 0)])
 def test_layers_that_do_not_fit_are_refused(key):
     maps = products(build((3, 5, 4), ("tanh", "tanh")), np.ones(3))
     with pytest.raises(KeyError, match="is not measured"):

@@ -26,7 +26,7 @@ def statistics(draw):
     stats = {"m": [draw(st.integers(1, 5000)) for _ in range(depth + 1)]}
     for name in (*NAMES, "lam", "beta"):
         stats[name] = [draw(number) for _ in range(depth + 1)]
-    for name in ("B", "C"):
+    for name in ("N", "C"):
         stats[name] = np.array(draw(st.lists(number, min_size=36, max_size=36))).reshape(6, 6)
     return depth, draw(st.booleans()), draw(st.floats(0.0, 20.0)), stats
 
@@ -41,7 +41,7 @@ def as_values(depth, stats):
             tags = () if name in WEIGHT_STATISTICS else (INPUT,)
             values[symbol(name, i, CENTRE, *tags)] = stats[name][i]
         for j in range(depth + 1):
-            for name in ("B", "C"):
+            for name in ("N", "C"):
                 values[symbol(name, i, j, CENTRE, INPUT)] = stats[name][i, j]
     return values
 
@@ -139,11 +139,11 @@ def test_operators_is_the_formula(case):
     a, m = t["a"], t["m"]
 
     def entry(k, j):
-        cross = t["h"][j] * a[k - 1] * t["B"][j - 1, k] / math.sqrt(m[j - 1]) if k < j else 0.0
+        cross = t["h"][j] * a[k - 1] * t["N"][j - 1, k] / math.sqrt(m[j - 1]) if k < j else 0.0
         return a[k - 1] * a[j - 1] * t["C"][k, j] + cross
 
     def by_readout(k):
-        return a[k - 1] * t["B"][depth, k] / math.sqrt(m[depth])
+        return a[k - 1] * t["N"][depth, k] / math.sqrt(m[depth])
 
     assert got == pytest.approx(assembled(depth, trained, entry, by_readout), rel=1e-12)
 

@@ -43,7 +43,7 @@ from theory.vocabulary import (
 
 
 def with_operators(d: Derivation) -> None:
-    """Define a, h, B, C at the centre and learn what they say of the norms there."""
+    """Define a, h, N, C at the centre and learn what they say of the norms there."""
     for index in range(d.depth):
         place_statistic("a", index, norm(activation(index, CENTRE, d.at)), d, width(index))
     for index in range(2, d.depth + 1):
@@ -55,7 +55,7 @@ def with_operators(d: Derivation) -> None:
     top = d.depth + (d.readout == "trained")
     for row in range(1, top):
         for col in range(1, row + 1):
-            _measured("B", row, col, d)
+            _measured("N", row, col, d)
 
 
 def _measured(name: str, row: int, col: int, d: Derivation) -> None:
@@ -69,7 +69,7 @@ class Operators:
     """Blocks of the Hessian as products around the operators that are measured."""
 
     def __init__(self, d: Derivation) -> None:
-        """For a derivation that knows B and C (:func:`with_operators`)."""
+        """For a derivation that knows N and C (:func:`with_operators`)."""
         self.d = d
         self.factors: dict[tuple[int, int], Judgement] = {}
 
@@ -132,13 +132,13 @@ class Operators:
     def _seen(self, index: int, row: int, below: int, outer: Term | None) -> Term:
         """``(outer B_{l,k} (I (x) alpha'))' / sqrt(m_l m_{k-1})``, the cross terms."""
         d = self.d
-        inner = [pair_operator("B", index, row, d.depth, d.point, d.at), self._input(row)]
+        inner = [pair_operator("N", index, row, d.depth, d.point, d.at), self._input(row)]
         product = dot(*inner) if outer is None else dot(outer, *inner)
         scale = mul(inv_root(width(below)), inv_root(width(row - 1)))
         return make("scale", scale, transpose(product))
 
     def size(self, row: Which, col: Which) -> Term:
-        """``a a' C_{k,k'} + h_{k'} a B_{k'-1,k} / sqrt(m_{k'-1})``; for v ``a B/sqrt(m_L)``."""
+        """``a a' C_{k,k'} + h_{k'} a N_{k'-1,k} / sqrt(m_{k'-1})``; for v ``a N/sqrt(m_L)``."""
         d = self.d
 
         def scale(which: int) -> Term:
@@ -147,14 +147,14 @@ class Operators:
 
         low = int(row)
         if col == READOUT:
-            reach = symbol("B", d.depth, low, CENTRE, d.at)
+            reach = symbol("N", d.depth, low, CENTRE, d.at)
             return mul(scale(low), reach, inv_root(width(d.depth)))
         high = int(col)
         curvature = mul(scale(low), scale(high), symbol("C", low, high, CENTRE, d.at))
         if low == high:
             return curvature
         pushed = symbol("h", high, CENTRE, d.at)
-        reach = symbol("B", high - 1, low, CENTRE, d.at)
+        reach = symbol("N", high - 1, low, CENTRE, d.at)
         return add(curvature, mul(pushed, scale(low), reach, inv_root(width(high - 1))))
 
 
