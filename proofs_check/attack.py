@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from proofs_check import adversaries, graph_adversaries
+from proofs_check import adversaries, graph_adversaries, thresholds
 from proofs_check.adversaries import NETWORKS, Place, Random
 from proofs_check.measuring.derivatives import Architecture
 from proofs_check.measuring.environment import Environment
@@ -467,6 +467,12 @@ _BILINEAR = graph_adversaries.of_kind("bilinear")
 _LINEAR = graph_adversaries.of_kind("linear")
 
 PLANS: Mapping[str, Plan] = {
+    "input_scale": networks(),
+    "value_bound": networks(trials=9),
+    "rms_lipschitz": thresholds.moments,
+    "root_above": thresholds.floors(thresholds.above),
+    "root_below": thresholds.floors(thresholds.below),
+    "divide": thresholds.floors(thresholds.quotient, 1, 2),
     "triangle": matrices(*product((2, 3, 5), ("2", "inf", "1"))),
     "product": matrices((2,), (3,), (5,)),
     "homogeneity": matrices(("2",), ("inf",), ("1",)),
@@ -574,4 +580,4 @@ PLANS: Mapping[str, Plan] = {
     "gradient_mean_value": networks(),
     "taylor": networks(),
 }
-"""How each lemma is attacked."""
+"""How each lemma is attacked; those that hold with a probability in ``proofs_check.chance``."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from theory.conditions import condition, is_step
-from theory.terms import Term
+from theory.terms import Term, subterms
 from theory.vocabulary import OUTER
 
 _FACTS: dict[str, tuple[str, str]] = {
@@ -37,6 +37,7 @@ _FACTS: dict[str, tuple[str, str]] = {
     "smooth": ("sigma_l is twice continuously differentiable", r"$\sigma_l\in C^2(\mathbb R)$"),
     "bounded": ("", ""),
     "graph": ("", ""),
+    "gaussian": ("", ""),
     "readout": ("", ""),
     "twice_differentiable": (
         "f is twice continuously differentiable in the parameters",
@@ -115,6 +116,7 @@ _ORDER = (
     "smooth",
     "bounded",
     "readout",
+    "gaussian",
     "twice_differentiable",
     "assembly",
     "shared",
@@ -169,6 +171,8 @@ def _describe(key: tuple[str, ...], formulas: tuple[Term, ...]) -> Assumption:
         return _bounded(key[1], formulas)
     if name == "readout":
         return _readout(first, formulas)
+    if name == "gaussian":
+        return _gaussian(first, formulas)
     if name == "parameters":
         return _parameters(first, formulas)
     if name == "samples":
@@ -228,6 +232,13 @@ def _assembled(name: str, fact: Term, formulas: tuple[Term, ...]) -> Assumption:
 def _bounded(order: str, formulas: tuple[Term, ...]) -> Assumption:
     where = _layers(formulas)
     words = where.replace("\\dots", "...")
+    if order == "0":
+        return Assumption(
+            "bounded_sigma",
+            f"sup|sigma_l| <= ceiling_l < infinity, l = {words}",
+            rf"$\sup_{{\mathbb R}}|\sigma_l|\le\varsigma_l<\infty$ for $l={where}$",
+            formulas,
+        )
     constant, dashes = ("lambda", "'") if order == "1" else ("beta", "''")
     return Assumption(
         f"bounded_{constant}",
@@ -292,6 +303,28 @@ def _graph(code: str, formulas: tuple[Term, ...]) -> Assumption:
     return Assumption("graph", text, latex, formulas)
 
 
+def _gaussian(first: Term, formulas: tuple[Term, ...]) -> Assumption:
+    """The law of the weights at the centre."""
+    depth, law = first.args[1:]
+    text = (
+        f"at the centre the entries of W^1, ..., W^{depth} and v are independent, those of W^l "
+        "standard normal"
+    )
+    latex = (
+        rf"at the centre $\theta_0$ the entries of $W^{{1}},\dots,W^{{{depth}}}$ and $v$ are "
+        r"independent, those of each $W^{l}$ standard normal"
+    )
+    if depth == 1:
+        text = text.replace("W^1, ..., W^1", "W^1")
+        latex = latex.replace(r"W^{1},\dots,W^{1}", "W^{1}")
+    tail = (
+        (", those of v too", ", those of $v$ too")
+        if law == "gaussian"
+        else (", those of v uniform on {-1, 1}", r", those of $v$ uniform on $\{-1,1\}$")
+    )
+    return Assumption("gaussian", text + tail[0], latex + tail[1], formulas)
+
+
 def _parameters(first: Term, formulas: tuple[Term, ...]) -> Assumption:
     depth, trained = first.args[1], first.args[2] == "trained"
     tail_text = " and the readout v" if trained else ""
@@ -341,6 +374,13 @@ def _other(formula: Term, formulas: tuple[Term, ...]) -> Assumption:
         )
     if formula.head in ("ball", "everywhere") and formula.args[-1].head == "eq":
         return _same_everywhere(formula, formulas)
+    if formula.head == "le" and any(t.args[:1] == ("floor",) for t in subterms(formula)):
+        return Assumption(
+            "wide",
+            f"the widths are large enough for a positive floor: {plain(formula)}",
+            f"the widths are large enough for some $\\underline a>0$: ${tex(formula)}$",
+            formulas,
+        )
     if formula.head == "ball":
         return Assumption(
             "hessian on the ball",

@@ -28,6 +28,8 @@ ROWS: Final[dict[str, str]] = {
     "LZB20/A7-operators": "theory.theorems:reference_operators",
     "LZB20/A7-norms": "theory.theorems:reference_norms",
     "LZB20/A7-norms-ball": "theory.theorems:reference_norms_ball",
+    "LZB20/A7-apriori": "theory.ledger.apriori:reference",
+    "LZB20/A7-apriori-ball": "theory.ledger.apriori:reference_ball",
     "LZB20/A7+A2": "theory.theorems:reference_kernel_change",
     "LZB20/A7+A3": "theory.theorems:reference_linearization",
     "LZB20/A8": "theory.ledger.graphs:convolutional",

@@ -6,11 +6,16 @@ caller) to re-measure in higher precision what ``float`` gave.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from fractions import Fraction
-from typing import Any
+from statistics import NormalDist
+from typing import TYPE_CHECKING, Any
 
 from theory.terms import Term, make, substitute, subterms
+
+if TYPE_CHECKING:
+    from theory.activations import ActivationFunction
 
 
 class MissingValueError(KeyError):
@@ -29,6 +34,7 @@ def evaluate(
     *,
     number: Callable[[Any], Any] = float,
     spectral: Callable[[Sequence[Sequence[Any]]], Any] | None = None,
+    activations: Sequence[ActivationFunction] = (),
 ) -> Any:
     """Evaluate a real term.
 
@@ -38,6 +44,7 @@ def evaluate(
         definitions: what the remaining symbols stand for.
         number: the arithmetic: turns numbers into the type computed with.
         spectral: spectral norm of a square matrix of such numbers; NumPy's for ``float``.
+        activations: sigma_1, ..., sigma_L, for a term that speaks of their Gaussian moments.
 
     Returns:
         The value, of the type ``number`` makes.
@@ -61,7 +68,11 @@ def evaluate(
                 raise MissingValueError(msg)
             pending.extend(missing)
             continue
-        memo[node] = _value(node, [memo[n] for n in needs], number, matrix)
+        parts = [memo[n] for n in needs]
+        if node.head in ("tail", "quantile", "rms"):
+            memo[node] = number(of_gaussian(node, float(parts[0]), activations))
+        else:
+            memo[node] = _value(node, parts, number, matrix)
         pending.pop()
     return memo[term]
 
@@ -112,6 +123,27 @@ def _value(node: Term, parts: list[Any], number: Callable[[Any], Any], spectral:
             size = node.args[0]
             return spectral([parts[i * size : (i + 1) * size] for i in range(size)])
     return parts[0]  # a defined symbol
+
+
+def of_gaussian(
+    node: Term, argument: float, activations: Sequence[ActivationFunction] = ()
+) -> float:
+    """The value of ``tail``, ``quantile`` or ``rms`` at a number, to double precision.
+
+    Raises:
+        MissingValueError: when the activation of the layer is not given.
+    """
+    if node.head == "tail":
+        return math.sqrt(max(0.0, -2.0 * math.log(argument)))
+    if node.head == "quantile":
+        return -NormalDist().inv_cdf(argument / 2) if argument < 1 else 0.0
+    index, order, _ = node.args
+    if type(index) is not int or not 1 <= index <= len(activations):
+        msg = f"no activation of layer {index} is given for {node}"
+        raise MissingValueError(msg)
+    from theory.activations.moments import root_mean_square
+
+    return root_mean_square(activations[index - 1], order, argument)
 
 
 def _fraction(value: Fraction, number: Callable[[Any], Any]) -> Any:

@@ -303,6 +303,27 @@ def _everywhere(head: str, args: tuple[Arg, ...]) -> tuple[str, None]:
     return "formula", None
 
 
+def _positive(head: str, args: tuple[Arg, ...]) -> tuple[str, None]:
+    if len(args) != 1 or not _is("real", args[0]) or not args[0].positive:
+        raise _refuse(head, args, "one real that is positive by its form")
+    return "real", None
+
+
+def _rms(head: str, args: tuple[Arg, ...]) -> tuple[str, tuple[Term, Term] | None]:
+    need = "a layer index, an order of differentiation 0 or 1, and a real"
+    return _fixed(
+        "real", need, _is_index, lambda a: type(a) is int and a in (0, 1), lambda a: _is("real", a)
+    )(head, args)
+
+
+def _likely(head: str, args: tuple[Arg, ...]) -> tuple[str, None]:
+    """The probability may not be random itself: no point and no operator occurs in it."""
+    fits = len(args) == 2 and _is("real", args[0]) and _is("formula", args[1])
+    if not fits or any(t.sort in ("op", "point") for t in subterms(args[0])):
+        raise _refuse(head, args, "a probability that speaks of no point, and a formula")
+    return "formula", None
+
+
 FORMS: dict[str, Rule] = {
     # indices, points, inputs; `var` is a schematic variable of sort real, space or op
     "index": _fixed(
@@ -333,6 +354,11 @@ FORMS: dict[str, Rule] = {
     # over all indices of a range; of an empty range both are 0, the least of all values
     "rsum": _indexed_reals,
     "rmax": _indexed_reals,
+    # of a normal variable xi: `tail p` is sqrt(2 ln(1/p)), 0 from p = 1 on; `quantile p` the t with
+    # P(|xi| > t) = p, 0 from p = 1 on; `rms l j a` is sqrt(E sigma_l^(j)(a xi)^2)
+    "tail": _positive,
+    "quantile": _positive,
+    "rms": _rms,
     # linear operators
     "op": _op,
     "id": _identity,
@@ -357,6 +383,9 @@ FORMS: dict[str, Rule] = {
     "forall": _binder,
     "ball": _binder,
     "everywhere": _everywhere,
+    # `likely p F`: F fails with probability at most p over the random weights at the point theta0,
+    # which is bound in F, and over the readout, also a fixed one (see theory.lemmas.gaussian)
+    "likely": _likely,
 }
 
 WELL_FORMED.update(FORMS)

@@ -9,7 +9,7 @@ them; a judgement remembers the rule, the data and the premises it came from, so
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -19,6 +19,7 @@ from theory.terms import (
     Arg,
     Term,
     TermError,
+    add,
     bound_variable,
     eq,
     le,
@@ -123,6 +124,7 @@ def lemma(
     """
     schema = lemmas.schema(name, tuple(parameters))
     full = _with_spaces(bindings)
+    _require_not_random((schema.conclusion, *schema.premises), bindings)
     needs = [substitute(p, full) for p in schema.premises]
     if len(needs) != len(premises):
         msg = f"lemma {name} has {len(needs)} premises, was given {len(premises)}"
@@ -268,10 +270,29 @@ def cut(premise: Judgement, *by: Judgement) -> Judgement:
 
 
 def instance(premise: Judgement, bindings: Mapping[Term, Arg]) -> Judgement:
-    """Put terms for free variables, in hypotheses and conclusion alike."""
+    """Put terms for free variables, in hypotheses and conclusion alike.
+
+    Raises:
+        KernelError: when an operator would be put into a statement with a probability.
+    """
+    _require_not_random((premise.conclusion, *premise.hypotheses), bindings)
     hypotheses = frozenset(substitute(h, bindings) for h in premise.hypotheses)
     conclusion = substitute(premise.conclusion, bindings)
     return _judge(hypotheses, conclusion, "instance", (tuple(bindings.items()),), (premise,))
+
+
+def _require_not_random(formulas: Iterable[Term], bindings: Mapping[Term, Arg]) -> None:
+    """Refuse to put operators into a statement with a probability.
+
+    One at the bound point would be captured, which substitution refuses by itself; a fixed readout
+    is random there too, and has no point to show it.
+    """
+    values = [v for v in bindings.values() if isinstance(v, Term)]
+    if any(t.sort == "op" for v in values for t in subterms(v)) and any(
+        t.head == "likely" for f in formulas for t in subterms(f)
+    ):
+        msg = "an operator may be random: it cannot be put into a statement with a probability"
+        raise KernelError(msg)
 
 
 def spectral(premise: Judgement, left: Term, right: Term) -> Judgement:
@@ -530,6 +551,44 @@ def archimedean(premise: Judgement, variable: Term) -> Judgement:
     return _judge(premise.hypotheses, conclusion, "archimedean", (variable,), (premise,))
 
 
+# -- probability ----------------------------------------------------------------------------------
+
+
+def likely_intro(premise: Judgement, budget: Judgement, events: Sequence[Judgement]) -> Judgement:
+    """The union bound: what follows from likely events is likely.
+
+    From ``E_1, ..., E_n, H |- C``, from ``likely(p_i, E_i)`` for each i and from
+    ``p_1 + ... + p_n <= p``: ``H |- likely(p, C)``.  What is left of the hypotheses is about no
+    point and no operator, so that it is not random: it holds at every outcome or at none.
+
+    Args:
+        premise: C from the events and from what is not random.
+        budget: ``sum p_i <= p`` (or =), the sum in the order of the events; 0 when there are none.
+        events: the judgements ``likely(p_i, E_i)``.
+
+    Raises:
+        KernelError: when an event is not a likely one, the budget is that of another sum, or a
+            hypothesis that is left could be random.
+    """
+    for event in events:
+        if event.conclusion.head != "likely":
+            msg = f"needs likely events, was given {event.conclusion}"
+            raise KernelError(msg)
+    _, spent, allowed = _relation(budget, "eq", "le")
+    shares = [e.conclusion.args[0] for e in events]
+    if spent is not add(*shares):
+        msg = f"the events fail with probability {add(*shares)}; the budget is about {spent}"
+        raise KernelError(msg)
+    rest = premise.hypotheses - {e.conclusion.args[1] for e in events}
+    hypotheses = rest | _union([budget, *events])
+    for left in hypotheses:
+        if any(t.sort in ("op", "point") for t in subterms(left)):
+            msg = f"hypothesis {left} speaks of a point or an operator: it may be random"
+            raise KernelError(msg)
+    conclusion = make("likely", allowed, premise.conclusion)
+    return _judge(hypotheses, conclusion, "likely_intro", (), (premise, budget, *events))
+
+
 RULES = (
     "hypothesis",
     "lemma",
@@ -555,6 +614,7 @@ RULES = (
     "everywhere_elim",
     "witness",
     "archimedean",
+    "likely_intro",
 )
 
 __all__ = ["RULES", "Judgement", "KernelError", "TermError", "in_ball", *RULES]

@@ -88,6 +88,8 @@ def _real(term: Term) -> Real:
             return _atom(("specnorm", term.args[0], entries))
         case "rsum" | "rmax":
             return _over_range(term)
+        case "tail" | "quantile" | "rms":
+            return _atom((term.head, *term.args[:-1], freeze(real_form(term.args[-1]))))
         case "sym" | "var" | "dim":
             return _atom(term)
     msg = f"{term} is of sort {term.sort}; only a real has a polynomial"

@@ -277,10 +277,18 @@ class _Walk:
                 return CONSTANT if term.args[0] else Growth(frozenset())
             case "sym" if term is RADIUS and not self.fixed_radius:
                 return Growth(frozenset({Monomial(radius=Fraction(1))}))
-            case "sym" | "norm" | "var":
+            case "sym" | "norm" | "var" | "tail":
                 return CONSTANT
+            case "quantile":
+                wide = any(self._is_symbolic(t) for t in subterms(term) if t.head == "dim")
+                return Growth(frozenset({Monomial(log=HALF)})) if wide else CONSTANT
+            case "rms":  # at most |sigma(0)| + lambda a, or lambda
+                return CONSTANT + self.grow(term.args[2])
         parts = [self.grow(a) for a in term.args if isinstance(a, Term)]
         return _joined(term, parts)
+
+    def _is_symbolic(self, term: Term) -> bool:
+        return of_width(self.widths[term.args[0].args[0]]) != CONSTANT
 
     def _statistic(self, term: Term) -> OrderAssumption | None:
         """The order taken for a layer statistic or a gradient norm, or None for other terms."""

@@ -107,6 +107,13 @@ def to_sympy(
             return sympy.Max(*parts)
         case "min":
             return sympy.Min(*parts)
+        case "tail":
+            return sympy.sqrt(2 * sympy.log(1 / parts[0]))
+        case "quantile":
+            return sympy.sqrt(2) * sympy.erfcinv(parts[0])
+        case "rms":
+            name = f"kappa_{_tag(term.args[0])}" + "_slope" * term.args[1]
+            return sympy.Function(name, nonnegative=True)(*parts)
     size = term.args[0]
     return SpectralNorm(sympy.ImmutableDenseMatrix(size, size, parts))
 

@@ -76,6 +76,8 @@ def _written(arg: Arg, room: int) -> tuple[str, int]:
 
 _TABLE: dict[tuple[Any, ...], Term] = {}
 VARIABLE_HEADS = frozenset({"index", "point", "input", "var"})
+RANDOM_POINT = "theta0"  # the name of the point that ``likely`` binds
+POSITIVE_SYMBOLS = frozenset({"failure", "floor"})  # they stand for positive numbers only
 BINDERS = {
     "osum": "index",
     "rsum": "index",
@@ -83,6 +85,7 @@ BINDERS = {
     "forall": "index",
     "ball": "point",
     "everywhere": "point",
+    "likely": "point",
 }
 
 
@@ -132,6 +135,8 @@ def _free(term: Term) -> frozenset[Term]:
 
 def bound_variable(term: Term) -> Term:
     """The variable that a binder (``osum``, ``forall``, ``ball``, ...) binds."""
+    if term.head == "likely":
+        return make("point", RANDOM_POINT)
     return make("index", term.args[0], 0) if BINDERS[term.head] == "index" else make("point", "*")
 
 
@@ -144,10 +149,12 @@ def shape_of(term: Term) -> tuple[Term, Term]:
 
 
 def _is_positive(term: Term) -> bool:
-    """Whether a real term is positive by its form: dimensions, positive numbers, their products."""
+    """Whether a real is positive by its form: dimensions, positive numbers, their products."""
     match term.head:
         case "dim":
             return True
+        case "sym":
+            return term.args[0] in POSITIVE_SYMBOLS
         case "rat":
             return bool(term.args[0] > 0)
         case "mul" | "min":

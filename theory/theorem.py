@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from fractions import Fraction
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ from theory.vocabulary import RADIUS
 if TYPE_CHECKING:
     import sympy
 
+    from theory.derive.apriori import Event
     from theory.graph import Graph
     from theory.graph_orders import NodeOrders
     from theory.networks import Network
@@ -44,6 +46,9 @@ class Theorem:
         quantity: the measurement it bounds, by its name in the vocabulary.
         remarks: what a reader should know beside the statement.
         graph: the graph that the network is, where the statement speaks of its nodes.
+        events: for a statement that holds with a probability: what it rests on, each with its
+            lemma and its share of delta.
+        failure: for such a statement delta, the allowed probability of failure.
     """
 
     name: str
@@ -58,6 +63,8 @@ class Theorem:
     level: str = ""
     quantity: str = ""
     remarks: tuple[str, ...] = field(default=())
+    events: tuple[Event, ...] = ()
+    failure: Fraction | None = None
     graph: Graph | None = None
 
     # -- the statement ----------------------------------------------------------------------------
@@ -67,6 +74,14 @@ class Theorem:
         """The formula proved."""
         return self.judgement.conclusion
 
+    @property
+    def inequality(self) -> Term:
+        """What the statement says of all points of a ball or with a probability; else itself."""
+        formula = self.statement
+        while formula.head in ("likely", "ball"):
+            formula = formula.args[-1]
+        return formula
+
     @cached_property
     def assumptions(self) -> tuple[Assumption, ...]:
         """What is assumed, grouped for a reader; every hypothesis of the judgement is in one."""
@@ -75,7 +90,7 @@ class Theorem:
     @cached_property
     def bound(self) -> sympy.Expr:
         """The right side of the statement as a SymPy expression, abbreviations kept."""
-        return to_sympy(self.statement.args[1], self.widths, self.radius)
+        return to_sympy(self.inequality.args[1], self.widths, self.radius)
 
     @cached_property
     def definition_table(self) -> dict[sympy.Expr, sympy.Expr]:
@@ -119,7 +134,7 @@ class Theorem:
     def order(self) -> Order:
         """The order of growth of the bound, and what that rests on."""
         return order_of(
-            self.statement.args[1], self.definitions, self.widths, self.radius, self.node_orders
+            self.inequality.args[1], self.definitions, self.widths, self.radius, self.node_orders
         )
 
     @property
@@ -154,10 +169,12 @@ class Theorem:
             ValueError: when the statement needs a radius and none is known.
         """
         known = dict(values)
+        if self.network is not None:
+            kwargs.setdefault("activations", self.network.activations)
         if self.radius is not None:
             known[RADIUS] = self._radius(radius)
         return evaluation.evaluate(
-            self.statement.args[1], known, evaluation.definitions_of(self.definitions), **kwargs
+            self.inequality.args[1], known, evaluation.definitions_of(self.definitions), **kwargs
         )
 
     def _radius(self, given: float | None) -> Any:

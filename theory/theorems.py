@@ -34,7 +34,7 @@ class Workbench(Protocol):
     claims: list[Claim]
 
 
-LEVELS = ("layers", "operators", "slopes", "norms")
+LEVELS = ("layers", "operators", "slopes", "norms", "apriori")
 AT_CENTRE = ("operators", "slopes")  # known for the centre of the ball alone
 LZB20 = "C. Liu, L. Zhu, M. Belkin, On the linearity of large non-linear models, NeurIPS 2020"
 LZB22 = (
@@ -125,7 +125,9 @@ def _derive(
     return bound_hessian(d, refinement), d
 
 
-def hessian_bound(network: Network, radius: object = None, level: str = "layers") -> Theorem:
+def hessian_bound(
+    network: Network, radius: object = None, level: str = "layers", *, delta: object = None
+) -> Theorem:
     """A7: the Hessian norm of a dense network, bounded from its layer statistics.
 
     The bound is derived for this description: the engine walks its layers and emits kernel steps.
@@ -149,8 +151,13 @@ def hessian_bound(network: Network, radius: object = None, level: str = "layers"
 
             ``norms``: s_l, a_l, g_l, q_l, with sup|sigma'| and sup|sigma''| for every neuron.
 
+            ``apriori``: nothing is measured; it holds with probability at least 1 - delta over the
+            random weights at the centre.
+        delta: for the level ``apriori``: the allowed probability of failure, by default 0.05.
+
     Returns:
-        The theorem ``|H| <= |M|`` with the matrix M of the blocks' bounds.
+        The theorem ``|H| <= |M|`` with the matrix M of the blocks' bounds; for ``apriori`` see
+        :func:`theory.ledger.apriori.bound`.
 
     Raises:
         HypothesisError: when an activation has an infinite constant, naming it.
@@ -160,6 +167,13 @@ def hessian_bound(network: Network, radius: object = None, level: str = "layers"
     """
     if level not in LEVELS:
         msg = f"level {level!r} is not known; levels: {', '.join(LEVELS)}"
+        raise ValueError(msg)
+    if level == "apriori":
+        from theory.ledger import apriori
+
+        return apriori.bound(network, radius, apriori.DELTA if delta is None else delta)
+    if delta is not None:
+        msg = f"delta {delta!r} with level {level!r}: only level 'apriori' holds with a probability"
         raise ValueError(msg)
     value = _radius(radius)
     if not network.is_dense:
@@ -199,6 +213,20 @@ def _graph_bound(network: Network, radius: sympy.Expr | None, level: str) -> The
         )
         raise HypothesisError(msg)
     return graph_bound(network.graph, radius, network)
+
+
+def least_width(
+    network: Network, input_norm: float, radius: object = None, delta: object = None
+) -> int:
+    """The least number of neurons in every hidden layer for level ``apriori``.
+
+    See :func:`theory.ledger.apriori.least_width`, which also says what it raises.
+    """
+    from theory.ledger import apriori
+
+    return apriori.least_width(
+        network, input_norm, radius, apriori.DELTA if delta is None else delta
+    )
 
 
 def used(judgement: Judgement, d: Workbench) -> tuple[list[Term], list[Claim]]:

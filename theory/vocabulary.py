@@ -22,6 +22,7 @@ from theory.terms import (
     mul,
     norm,
     power,
+    rat,
     shift,
     tensor,
 )
@@ -276,6 +277,65 @@ QUANTITIES: dict[str, Quantity] = {
             "Euclidean norm",
         ),
         Quantity(
+            "failure",
+            r"\delta",
+            "allowed probability of failure",
+            "in (0, 1]",
+            "positive",
+        ),
+        Quantity("rho", r"\rho", "scale of the input", "Euclidean norm over sqrt(m_0)"),
+        Quantity("origin", r"|\sigma_{{{}}}(0)|", "value of the activation at 0", "modulus"),
+        Quantity("ceiling", r"\varsigma_{{{}}}", "supremum of |sigma| of layer l", "over R"),
+        Quantity(
+            "floor",
+            r"\underline a_{{{}}}",
+            "activation scale of layer l, at least",
+            "any positive number that the hypotheses allow",
+            "positive",
+        ),
+        Quantity(
+            "a_mid",
+            r"\mu_{{{}}}",
+            "activation scale of layer l at infinite width",
+            "root mean square of sigma_l at a normal variable of standard deviation mu_{l-1}",
+        ),
+        Quantity(
+            "a_gap", r"\nu_{{{}}}", "distance of the activation scale from mu_l, at most", "as a"
+        ),
+        Quantity("s_hat", r"\hat s_{{{}}}", "weight norm of layer l, very likely at most", "as s"),
+        Quantity(
+            "a_hat", r"\hat a_{{{}}}", "activation scale of layer l, very likely at most", "as a"
+        ),
+        Quantity(
+            "A_hat",
+            r"\hat A_{{{}}}",
+            "largest activation of layer l, very likely at most",
+            "maximum norm",
+        ),
+        Quantity(
+            "d_hat",
+            r"\hat d_{{{}}}",
+            "root mean square slope of layer l, very likely at most",
+            "Euclidean norm of sigma'(z) over sqrt(m_l)",
+        ),
+        Quantity(
+            "z_hat",
+            r"\hat z_{{{}}}",
+            "pre-activations of layer l, very likely at most",
+            "Euclidean norm",
+        ),
+        Quantity("r_hat", r"\hat r_{{{}}}", "r of layer l, very likely at most", "as r"),
+        Quantity("h_hat", r"\hat h_{{{}}}", "h of layer l, very likely at most", "as h"),
+        Quantity("c_hat", r"\hat c_{{{}}}", "c of layer l, very likely at most", "as c"),
+        Quantity("g_hat", r"\hat g_{{{}}}", "back-propagated norm, very likely at most", "as g"),
+        Quantity("q_hat", r"\hat q_{{{}}}", "back-propagated maximum, very likely at most", "as q"),
+        Quantity(
+            "y_hat",
+            r"\hat y_{{{}}}",
+            "inner product of pre-activations and back-propagated signal, very likely at most",
+            "absolute value of z . diag(sigma'(z)) delta",
+        ),
+        Quantity(
             "E", "E_{{{}}}", "movement of the activations on the ball, at most", "Euclidean norm"
         ),
         Quantity(
@@ -411,6 +471,7 @@ OTHER = make("input", "z")
 RADIUS = make("sym", "R")
 SAMPLES = make("input", "X")  # the inputs of a training set
 OUTER = make("index", "phi", 0)  # the layer of the output non-linearity phi
+FAILURE = make("sym", "failure")
 # Layer statistics measured at the centre, and those of pairs of layers.
 STATISTICS = ("s", "a", "g", "q", "r", "h", "c", "t", "y", "e", "p", "u")
 PAIR_STATISTICS = ("N", "C")
@@ -622,6 +683,46 @@ def symbol(name: str, *tags: Arg) -> Term:
         msg = f"{name!r} is not in the vocabulary; known: {', '.join(QUANTITIES)}"
         raise KeyError(msg)
     return make("sym", name, *tags)
+
+
+def share(part: int, parts: int) -> Term:
+    """``part / parts`` of the allowed probability of failure."""
+    return mul(rat(part, parts), FAILURE)
+
+
+def tail(probability: Term) -> Term:
+    """``sqrt(2 ln(1/p))``, which a Lipschitz function of normal variables exceeds its mean by."""
+    return make("tail", probability)
+
+
+def quantile(probability: Term) -> Term:
+    """The number that the modulus of a normal variable exceeds with that probability."""
+    return make("quantile", probability)
+
+
+def root_mean_square(index: Arg, order: int, scale: Term) -> Term:
+    """``sqrt(E sigma_l^(order)(scale xi)^2)`` for a normal variable xi."""
+    return make("rms", index, order, scale)
+
+
+def input_scale(at: Term) -> Term:
+    """rho, the Euclidean norm of an input over the square root of its dimension."""
+    return make("sym", "rho", at)
+
+
+def origin(index: Arg) -> Term:
+    """|sigma_l(0)|."""
+    return make("sym", "origin", index)
+
+
+def ceiling(index: Arg) -> Term:
+    """The supremum of |sigma| in layer l."""
+    return make("sym", "ceiling", index)
+
+
+def floor(index: Arg) -> Term:
+    """A positive number that the activation scale of layer l is likely not to fall below."""
+    return make("sym", "floor", index)
 
 
 def definition(name: str, index: Arg, point: Term, at: Term) -> Term:

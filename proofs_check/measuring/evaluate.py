@@ -157,6 +157,8 @@ def _evaluated(term: Term, env: Environment) -> Comparison | bool:
             return fact(term, env)
         case "range":
             return bool(args[1] <= args[0] <= args[2])
+        case "likely":  # on this one draw of the weights; it may fail, now and then
+            return _formula(args[1], env)
     return _tightest(_formula(case, env) for case in cases(term, env))
 
 
@@ -257,10 +259,17 @@ def fact(term: Term, env: Environment) -> bool:
             return len(env.samples("X")) == count
         case "input", []:
             return True
+        case "gaussian", [int(depth), str(law)]:
+            return depth == arch.depth and _law(env) == law
         case "twice_differentiable", [Term()]:
             return True
     msg = f"no measurement of the hypothesis {term} is known"
     raise EvaluationError(msg)
+
+
+def _law(env: Environment) -> str:
+    """How the readout was drawn."""
+    return "" if env.model is None else str(env.model.net.readout.init)
 
 
 def _bounded(env: Environment, layer: int, order: int) -> bool:

@@ -26,8 +26,12 @@ from proofs_check.measuring.rounding import (
     total,
 )
 from theory.activations import UnboundedDerivativeError
+from theory.activations.moments import root_mean_square
+from theory.evaluation import of_gaussian
 from theory.terms import Term, substitute
 from theory.vocabulary import CENTRE, INPUT, READOUT
+
+GAUSSIAN = 1e-12  # relative error of tails, quantiles and moments of a normal variable
 
 
 def real(term: Term, env: Environment) -> Measured:
@@ -78,6 +82,8 @@ def _real(term: Term, env: Environment) -> Measured:
             return _extremum(term.head, [real(a, env) for a in args])
         case "pow":
             return real(args[0], env).power(args[1])
+        case "tail" | "quantile" | "rms":
+            return _of_gaussian(term, env)
         case "norm" if args[0] == "221":
             left, right = (env.dimension(s) for s in args[1].cols.args)
             return norms.tensor_norm(operator(args[1], env), left, right)
@@ -109,6 +115,33 @@ def _each(term: Term) -> list[Term]:
     return [substitute(body, {variable: i}) if variable else body for i in range(low, high + 1)]
 
 
+def _of_gaussian(term: Term, env: Environment) -> Measured:
+    """A number that belongs to a normal variable, right to a relative 1e-12 at an exact argument.
+
+    ``rms`` grows no faster than its Lipschitz constant; the arguments of the others are exact.
+    """
+    inner = real(term.args[-1], env)
+    if term.head != "rms":
+        value = of_gaussian(term, inner.value)
+        return Measured(value, GAUSSIAN * value)
+    index, order, _ = term.args
+    function = env.activation(index)
+    value = root_mean_square(function, order, inner.value)
+    steep = float(function.sup(order + 1))
+    return Measured(value, GAUSSIAN * value + steep * inner.error)
+
+
+def _constant(name: str, index: int, env: Environment) -> float | None:
+    """A constant of the activation of a layer, by the name of its symbol."""
+    orders = {"ceiling": 0, "lambda": 1, "beta": 2}
+    if name in orders:
+        try:
+            return float(env.activation(index).sup(orders[name]))
+        except UnboundedDerivativeError:
+            return math.inf
+    return abs(float(env.activation(index).at_zero)) if name == "origin" else None
+
+
 def _extremum(head: str, numbers: list[Measured]) -> Measured:
     choose = max if head == "max" else min
     return Measured(choose(n.value for n in numbers), max(n.error for n in numbers))
@@ -127,12 +160,13 @@ def _symbol(term: Term, env: Environment) -> Measured:
         if key in env.reals:
             return Measured(float(env.reals[key]))
     index = next((t for t in tags if type(t) is int), None)
-    if name in ("lambda", "beta") and index is not None:
-        try:
-            bound = float(env.activation(index).sup(1 if name == "lambda" else 2))
-        except UnboundedDerivativeError:
-            bound = math.inf
-        return Measured(bound, U * bound)
+    if index is not None and (constant := _constant(name, index, env)) is not None:
+        return Measured(constant, U * constant)
+    if name == "rho":
+        at = tags[0]
+        x = env.input(at.args[0])
+        size = float(np.linalg.norm(x)) / math.sqrt(len(x))
+        return Measured(size, gamma(len(x) + 4) * size)
     if index is not None:
         point = next((t for t in tags if isinstance(t, Term) and t.sort == "point"), CENTRE)
         at = next((t for t in tags if isinstance(t, Term) and t.sort == "input"), INPUT)

@@ -288,6 +288,10 @@ def _real(node: Term) -> Real:
             return generator(("specnorm", args[0], tuple(_REALS[a].key for a in args[1:])))
         case "rsum" | "rmax":
             return _over_indices(node)
+        case "tail" | "quantile":
+            return generator((node.head, _REALS[args[0]].key))
+        case "rms":
+            return generator(("rms", args[0], args[1], _REALS[args[2]].key))
         case "sym" | "var" | "dim":
             return generator(node)
     msg = f"{brief(node)} is no real term that is known here"

@@ -21,6 +21,7 @@ class BindingError(ValueError):
 
 
 STAR = make("point", "*")
+RANDOM = make("point", "theta0")  # what `likely` binds
 _FREE: dict[Term, frozenset[Term]] = {}
 
 
@@ -59,6 +60,8 @@ def bound(term: Term) -> Term | None:
     """The variable that a term binds in its last argument, if it is a binder."""
     if term.head in ("osum", "rsum", "rmax", "forall"):
         return make("index", term.args[0], 0)
+    if term.head == "likely":
+        return RANDOM
     return STAR if term.head in ("ball", "everywhere") else None
 
 

@@ -7,6 +7,7 @@ theory has a meaning for.  Anything else is an extra assumption, and is reported
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from theory.terms import PARAMS, SCALAR, Term, make
 
 # real symbols that trusted lemmas speak about
 INTERPRETED = frozenset({"lambda", "beta", "J", "eta", "part_beta", "part_slope", "tau", "ell"})
+INTERPRETED |= {"ceiling", "origin", "rho", "failure", "floor"}
 MEASURED = frozenset({*vocabulary.STATISTICS, *GRAPH_STATISTICS})  # measured on networks
 
 
@@ -35,7 +37,8 @@ class Assumption:
     Attributes:
         formula: the assumption.
         kind: ``fact``, ``ball``, ``hessian``, ``on the ball``, ``everywhere``, ``number``,
-            ``step``, ``indices``, ``range``, or ``extra`` for any other.
+            ``step``, ``indices``, ``range``, ``width`` (the widths are large enough for a positive
+            floor), or ``extra`` for any other.
         used: whether the proof's last step has it as a hypothesis.
         allowed: whether it is of a known kind, or the caller allowed it.
     """
@@ -63,6 +66,7 @@ _FACTS: dict[str, tuple[str, ...]] = {
     "input": (),
     "readout": ("kind", "index"),
     "parameters": ("depth", "kind"),
+    "gaussian": ("depth", "law"),
     "twice_differentiable": ("input",),
     "assembly": ("count",),
     "shared": ("count", "count"),
@@ -97,6 +101,8 @@ def kind_of(formula: Term) -> str:
             return "everywhere" if _is_about_the_model(formula.args[1]) else "extra"
         case "le" if _is_in_ball(formula):
             return "ball"
+        case "le" if _is_width_condition(formula):
+            return "width"
         case "le" | "eq" if training.is_number(formula):
             return "number"
         case "eq" if training.is_step(formula):
@@ -120,7 +126,9 @@ def _is_tag(wanted: str, tag: Any) -> bool:
         case "natural":
             return type(tag) is int and tag >= 0
         case "order":
-            return type(tag) is int and tag in (1, 2)
+            return type(tag) is int and tag in (0, 1, 2)
+        case "law":
+            return tag in ("gaussian", "sign")
         case "count":
             return type(tag) is int and tag >= 1
         case "depth":
@@ -147,6 +155,72 @@ def _is_in_ball(formula: Term) -> bool:
     if len(points) != 2 or not _is_plain(radius):
         return False
     return any(small is _distance(p, c) for p, c in (points, points[::-1]))
+
+
+def _is_width_condition(formula: Term) -> bool:
+    """``floor_l + n <= m`` of one layer, n and m symbols that stand for something not random.
+
+    With mu_l > 0 it can be met as soon as n is small enough; it is what "wide enough" means.
+    """
+    small, large = formula.args
+    if small.head != "add" or len(small.args) != 2 or large.head != "sym":
+        return False
+    least, away = small.args
+    named = least.head == "sym" and least.args[0] == "floor" and away.head == "sym"
+    names = (away.args[0], large.args[0]) == ("a_gap", "a_mid")
+    layers = {t.args[1] for t in (least, away, large) if len(t.args) > 1}
+    return named and names and len(layers) == 1 and not any(_has_point(t) for t in formula.args)
+
+
+def _unmet(proof_assumptions: Iterable[Term], defined: dict[Term, Term]) -> Iterator[str]:
+    """Conditions on the widths that not even very wide networks meet, as far as one try shows.
+
+    A witness: widths of 10^30, all constants and moments 1, floors 1/2.  Without one the statement
+    could be about no network at all.
+    """
+    for formula in proof_assumptions:
+        if formula.head == "le" and _is_width_condition(formula):
+            sides = [_witness(side, defined, 0) for side in formula.args]
+            if sides[0] is None or sides[1] is None or not sides[0] <= sides[1]:
+                yield f"no wide network is seen to meet {brief(formula)}: {sides}"
+
+
+_WITNESS = {"floor": 0.5, "failure": 0.05}
+
+
+def _witness(term: Term, defined: dict[Term, Term], depth: int) -> float | None:
+    """The value of a real in the witness of :func:`_unmet`; None where it has none."""
+    if depth > MOST_NESTED:
+        return None
+    if term in defined:
+        return _witness(defined[term], defined, depth + 1)
+    match term.head:
+        case "rat":
+            return float(term.args[0])
+        case "dim":
+            return 1e30
+        case "sym" if term.args[0] in INTERPRETED:
+            return _WITNESS.get(term.args[0], 1.0)
+        case "tail" | "quantile":
+            return 20.0  # at least what it is for probabilities above 10^-80
+        case "rms":
+            return 1.0
+    if term.head not in ("add", "mul", "pow"):
+        return None
+    parts = [_witness(a, defined, depth + 1) for a in term.args if isinstance(a, Term)]
+    known = [p for p in parts if p is not None]
+    if len(known) < len(parts):
+        return None
+    if term.head == "pow":
+        return known[0] ** float(term.args[1])
+    return sum(known) if term.head == "add" else math.prod(known)
+
+
+MOST_NESTED = 2000
+
+
+def _has_point(term: Term) -> bool:
+    return any(node.sort in ("point", "op") for node in postorder(term))
 
 
 def _distance(point: Term, centre: Term) -> Term:
@@ -297,7 +371,10 @@ def definition_problems(proof: Proof) -> list[str]:
             problems.append(f"definition {position}, {brief(formula)}: {reason}")
         elif formula.head == "eq":
             defined[formula.args[0]] = formula.args[1]
-    problems += _circles(defined)
+    circles = _circles(defined)
+    problems += circles
+    if not circles:
+        problems += _unmet(proof.assumptions, defined)
     problems += _incoherent(defined)
     problems += _differentiated(proof, defined)
     return problems

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from itertools import pairwise
 from typing import Any
 
@@ -130,6 +131,7 @@ def _lemma(premises: Given, name: str, parameters: Data, items: Data) -> Sequent
     )
     schema = lemmas.schema(name, parameters)
     mapping = with_spaces(_mapping(items))
+    _nothing_random((schema.conclusion, *schema.premises), mapping)
     needs = [put(p, mapping) for p in schema.premises]
     _need(len(needs) == len(premises), f"lemma {name} has {len(needs)} premises")
     for need, given in zip(needs, premises, strict=True):
@@ -225,10 +227,20 @@ def _cut(premises: Given) -> Sequent:
     return Sequent(rest | _all_hypotheses(others), main.conclusion)
 
 
+def _nothing_random(formulas: Sequence[Term], mapping: Mapping[Term, Any]) -> None:
+    """Where something is said with a probability, no operator is put for a variable."""
+    for formula in formulas:
+        if any(node.head == "likely" for node in postorder(formula)):
+            for value in mapping.values():
+                random = isinstance(value, Term) and any(n.sort == "op" for n in postorder(value))
+                _need(not random, "{} may be random, and is put into {}", value, formula)
+
+
 def _instance(premises: Given, items: Data) -> Sequent:
     mapping = _mapping(items)
     _need(with_spaces(mapping) == mapping, "the spaces of an operator's variable are not bound")
     (premise,) = premises
+    _nothing_random((premise.conclusion, *premise.hypotheses), mapping)
     hypotheses = frozenset(put(h, mapping) for h in premise.hypotheses)
     return Sequent(hypotheses, put(premise.conclusion, mapping))
 
@@ -394,6 +406,29 @@ def _archimedean(premises: Given, variable: Term) -> Sequent:
     return Sequent(premises[0].hypotheses, make("le", *growing))
 
 
+# -- probability ----------------------------------------------------------------------------------
+
+
+def _likely_intro(premises: Given) -> Sequent:
+    """Union bound; what is assumed besides must be the same at every outcome."""
+    _need(len(premises) >= 2, "needs the consequence, the budget and the events")
+    main, budget, *events = premises
+    spent, allowed = _sides(budget, "eq", "le")
+    chances = []
+    for event in events:
+        _need(event.conclusion.head == "likely", "{} is no likely event", event.conclusion)
+        chances.append(event.conclusion.args[0])
+    total = {0: make("rat", Fraction(0)), 1: chances[0] if chances else None}.get(len(chances))
+    total = make("add", *chances) if total is None else total
+    _need(spent is total, "the budget is about {}, the events cost {}", spent, total)
+    used = {event.conclusion.args[1] for event in events}
+    rest = (main.hypotheses - used) | _all_hypotheses([budget, *events])
+    for formula in rest:
+        for node in postorder(formula):
+            _need(node.sort not in ("op", "point"), "{} may be random", formula)
+    return Sequent(rest, make("likely", allowed, main.conclusion))
+
+
 _RULES: Mapping[str, tuple[tuple[str, ...], int, Callable[..., Sequent]]] = {
     # rule: the kinds of its arguments, its number of premises (-1: any), its meaning
     "hypothesis": (("formula",), 0, _hypothesis),
@@ -420,6 +455,7 @@ _RULES: Mapping[str, tuple[tuple[str, ...], int, Callable[..., Sequent]]] = {
     "everywhere_elim": (("point",), 1, _everywhere_elim),
     "witness": (("point", "op"), 1, _witness),
     "archimedean": (("real",), 1, _archimedean),
+    "likely_intro": ((), -1, _likely_intro),
 }
 
 __all__ = ["BindingError", "RuleError", "Sequent", "replay"]

@@ -120,6 +120,11 @@ class World:
                 return float(max(values))
             case "min":
                 return float(min(values))
+            case "tail" | "quantile":
+                return float(np.abs(np.log(values[0])) + len(term.head))
+            case "rms":
+                turned = self.index(args[0], bound) + args[1]
+                return float(2.0 + np.sin(values[0] + turned))
             case "specnorm":
                 return _norm("2", np.reshape(values, (args[0], args[0])))
         msg = f"{brief(term)} is no real"

@@ -70,13 +70,18 @@ class Unknowns:
         key = _class(term)
         if key not in self._numbers:
             self._numbers[key] = len(self._numbers)
-            self.positive.append(term.head == "dim")
+            self.positive.append(term.head == "dim" or _named_positive(term))
         return ("x", self._numbers[key])
+
+
+def _named_positive(term: Term) -> bool:
+    """Whether a symbol stands for a positive number by its meaning."""
+    return term.head == "sym" and term.args[0] in ("failure", "floor")
 
 
 def _class(term: Term) -> Any:
     """What two terms have in common that are one unknown: the form, confirmed by a sample."""
-    if term.head not in ("norm", "specnorm", "rsum", "rmax"):
+    if term.head not in ("norm", "specnorm", "rsum", "rmax", "tail", "quantile", "rms"):
         return term
     key = real(term).key
     first = _FIRST.setdefault(key, term)

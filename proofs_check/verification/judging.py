@@ -21,7 +21,7 @@ from theory import theorems
 from theory.networks import Network
 from theory.theorem import Theorem
 
-Outcome = Literal["holds", "violated", "undecided"]
+Outcome = Literal["holds", "violated", "undecided", "missed"]
 ROUNDING = 1e-6
 """Relative width up to which two overlapping enclosures agree: the sides are equal for all that can
 be seen.  A wider overlap decides nothing."""
@@ -42,7 +42,8 @@ class Check:
         bound: the bound, from both ends of the measured layer statistics.
         outcome: ``holds`` when the upper end of the measurement is within the lower end of the
             bound, or beyond it by rounding only; ``violated`` when its lower end is beyond the
-            upper end of the bound; else ``undecided``.
+            upper end of the bound; else ``undecided``. ``missed`` is a violation of a statement
+            that holds with a probability: how many there are is judged, not the single one.
         note: why it is undecided.
     """
 
@@ -77,6 +78,8 @@ def judge(statement: Statement, trial: Trial) -> Check:
     bound = _bound(statement, trial)
     relation = relation_of(statement)
     outcome, note = compare(relation, measured, bound)
+    if outcome == "violated" and getattr(statement, "failure", None) is not None:
+        outcome, note = "missed", "a draw of the weights that the statement allows to fail"
     return Check(
         label_of(statement),
         statement.quantity,

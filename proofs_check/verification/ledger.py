@@ -22,7 +22,7 @@ from proofs_check.measuring.evaluate import (
     evaluate,
     measure,
 )
-from proofs_check.verification.statements import is_statistic, label_of, leaves
+from proofs_check.verification.statements import apriori_constants, is_statistic, label_of, leaves
 from proofs_check.verification.trials import Trial, largest
 from theory import evaluation
 from theory.kernel import Judgement
@@ -162,6 +162,8 @@ def environment(theorem: Theorem, trial: Trial) -> Environment:
         best, _ = largest(trial.values(theorem.quantity, ball=True))
         points[POINT.args[0]] = others.pop(best, trial.model.params)
     reals: dict[str | Term, float] = {} if trial.radius is None else {"R": trial.radius}
+    chosen = apriori_constants(theorem, trial.statistics["x"])
+    reals |= {t: s.value for t, s in chosen.items() if t.head == "sym"}
     return Environment(
         trial.model,
         points=points,
@@ -270,7 +272,8 @@ def _own_loss(
     if any(t not in values and t not in known for t in needed):
         return None  # it rests on an abbreviation that no line measures
     try:
-        tight = float(evaluation.evaluate(target, {**known, **values}))
+        functions = theorem.network.activations if theorem.network else ()
+        tight = float(evaluation.evaluate(target, {**known, **values}, activations=functions))
     except (ArithmeticError, np.linalg.LinAlgError):
         return None  # an overflow
     if symbol is None:
@@ -322,6 +325,8 @@ def evaluated(judgement: Judgement, env: Environment) -> tuple[list[Comparison |
     formula = judgement.conclusion
     if any(v.head == "var" for v in formula.free) or _schematic(formula):
         return [], "speaks of schematic spaces or operators"
+    if formula.head == "likely":
+        return [], "holds with a probability, which one network cannot show"
     results: list[Comparison | bool] = []
     for values in _cases(judgement, env):
         try:
@@ -356,9 +361,15 @@ def _at(formula: Term, values: Mapping[Term, Any]) -> Term:
 def _vacuous(judgement: Judgement, values: Mapping[Term, Any], env: Environment) -> bool:
     """Whether a hypothesis about the free variables fails; the others hold on every network."""
     for hypothesis in judgement.hypotheses:
-        if any(v in values for v in hypothesis.free) and not evaluate(_at(hypothesis, values), env):
+        loose = any(v in values for v in hypothesis.free) or _is_event(hypothesis)
+        if loose and not evaluate(_at(hypothesis, values), env):
             return True
     return False
+
+
+def _is_event(hypothesis: Term) -> bool:
+    """Whether a hypothesis is an inequality at the centre, which a draw of the weights may miss."""
+    return hypothesis.head == "le" and hypothesis.free >= {CENTRE} and POINT not in hypothesis.free
 
 
 def _as_result(value: object) -> Comparison | bool:

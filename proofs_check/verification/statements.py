@@ -109,14 +109,14 @@ class Conjecture:
     @classmethod
     def scaled(cls, theorem: Theorem, factor: int | Fraction) -> Conjecture:
         """A theorem with its bound multiplied: below 1, a sharper claim than was proved."""
-        sides = theorem.statement.args
+        sides = theorem.inequality.args
         return cls(
             f"{theorem.name} times {Fraction(factor)}",
             network_of(theorem),
             mul(rat(Fraction(factor)), sides[1]),
             theorem.quantity,
             theorem.radius,
-            theorem.statement.head,
+            theorem.inequality.head,
             theorem.definitions,
         )
 
@@ -159,14 +159,14 @@ def relation_of(statement: Statement) -> str:
     """``le`` or ``eq``."""
     if isinstance(statement, Conjecture):
         return statement.relation
-    return statement.statement.head
+    return statement.inequality.head
 
 
 def right_side(statement: Statement) -> Term | Formula:
     """The bound: a real term, or a conjecture's function."""
     if isinstance(statement, Conjecture):
         return statement.bound
-    return statement.statement.args[1]
+    return statement.inequality.args[1]
 
 
 def radius_of(statement: Statement, given: float | None) -> float | None:
@@ -216,15 +216,36 @@ def bound_sides(
         seen: dict[Any, float] = dict(measured["x"])
         return Sides.exactly(float(right(seen if radius is None else seen | {"R": radius})))
     table = definitions_of(statement.definitions)
-    known = {t: _leaf(t, measured, radius, other) for t in leaves(right, table)}
+    chosen = apriori_constants(statement, measured["x"])
+    known = {
+        t: chosen[t] if t in chosen else _leaf(t, measured, radius, other)
+        for t in leaves(right, table)
+    }
+    activations = network_of(statement).activations
 
     def end(which: str) -> float:
+        numbers = {t: getattr(s, which) for t, s in known.items()}
         try:
-            return float(evaluate(right, {t: getattr(s, which) for t, s in known.items()}, table))
+            return float(evaluate(right, numbers, table, activations=activations))
         except (OverflowError, LinAlgError):
             return math.inf
 
     return Sides(end("lower"), end("value"), end("upper"))
+
+
+def apriori_constants(statement: Statement, here: Measurement) -> dict[Term, Sides]:
+    """What an a-priori bound rests on, from the widths and the norm of the input; else nothing.
+
+    Raises:
+        WidthError: the widths are too small for it; the message names the least that work.
+    """
+    if not isinstance(statement, Theorem) or statement.failure is None:
+        return {}
+    from theory.ledger.apriori import constants
+
+    widths = [int(here["m", i]) for i in range(network_of(statement).depth + 1)]
+    numbers = constants(statement, widths, float(here["a", 0]))
+    return {t: Sides.exactly(v) for t, v in numbers.items()}
 
 
 def leaves(term: Term, table: Mapping[Term, Term]) -> list[Term]:
@@ -301,7 +322,7 @@ def predicted_order(statement: Theorem) -> Prediction:
         ValueError: the order is not determined.
     """
     widths: Sequence[Any] = statement.widths
-    right = statement.statement.args[1]
+    right = statement.inequality.args[1]
     growth: Growth = order_of(
         right, statement.definitions, widths, None, statement.node_orders
     ).growth

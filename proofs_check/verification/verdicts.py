@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from proofs_check.verification.counterexamples import Counterexample
 from proofs_check.verification.ledger import Ledger
 from proofs_check.verification.report import Fit, Row, Verdict
+
+SIGNIFICANCE = 1e-6
+"""A true statement with a probability is called violated at most that often, in one report."""
 
 
 def decide(
@@ -17,6 +21,7 @@ def decide(
     *,
     interrupted: str = "",
     ordered: bool = True,
+    failures: Mapping[str, float] | None = None,
 ) -> tuple[Verdict, tuple[str, ...]]:
     """Consistent, violated or inconclusive.
 
@@ -31,12 +36,16 @@ def decide(
         counterexample: the smallest violation, re-measured.
         interrupted: why the run did not finish; empty if it did.
         ordered: whether the order is part of what is to be verified.
+        failures: delta of each statement that holds with a probability, by its label.
 
     Returns:
         The verdict and its reasons.
     """
     if counterexample is not None and counterexample.confirmed:
         return "violated", tuple(_violations(rows, ledger))
+    chances = chances_of(rows, dict(failures or {}))
+    if any(c.refuted for c in chances):
+        return "violated", tuple(str(c) for c in chances if c.refuted)
     doubts = [interrupted] if interrupted else []
     if not rows:
         doubts.append("nothing was measured")
@@ -52,7 +61,75 @@ def decide(
         doubts += [_doubt(fit) for fit in fits if fit.judged and fit.status != "agrees"]
     if doubts:
         return "inconclusive", tuple(dict.fromkeys(doubts))
-    return "consistent", tuple(_agreements(rows, ledger, fits))
+    return "consistent", (*_agreements(rows, ledger, fits), *map(str, chances))
+
+
+@dataclass(frozen=True)
+class Chance:
+    """How often a statement that holds with a probability was missed.
+
+    Attributes:
+        statement: its label.
+        widths: of the networks.
+        index: of the input.
+        misses: networks on which the bound was exceeded.
+        draws: networks, of independent weights.
+        delta: the probability of failure that the statement allows.
+        level: the significance of the test, divided by the number of tests.
+    """
+
+    statement: str
+    widths: tuple[int, ...]
+    index: int
+    misses: int
+    draws: int
+    delta: float
+    level: float
+
+    @property
+    def p_value(self) -> float:
+        """The probability of so many misses or more, if each has probability delta."""
+        from scipy import stats
+
+        return float(stats.binom.sf(self.misses - 1, self.draws, self.delta))
+
+    @property
+    def refuted(self) -> bool:
+        """Whether that many misses are as good as impossible under the statement."""
+        return self.p_value < self.level
+
+    def __str__(self) -> str:
+        """The count and what it says."""
+        shown = "-".join(map(str, self.widths))
+        return (
+            f"{self.statement} was missed by {self.misses} of {self.draws} independent draws at "
+            f"widths {shown}, input {self.index}, where each may with probability {self.delta:g}: "
+            f"a tail of {self.p_value:.2g} (refuted below {self.level:.1g})"
+        )
+
+
+def chances_of(rows: Sequence[Row], failures: Mapping[str, float]) -> list[Chance]:
+    """The misses of each statement with a probability, by widths and input.
+
+    Args:
+        rows: what was measured.
+        failures: delta by the label of each statement that has one.
+
+    Returns:
+        One exact binomial test for each, at the level ``SIGNIFICANCE`` for all of them together,
+        fixed beforehand; the draws of one are independent, having different seeds.
+    """
+    counts: dict[tuple[str, tuple[int, ...], int], list[bool]] = {}
+    for row in rows:
+        for c in row.checks:
+            if c.statement in failures and c.outcome != "undecided":
+                key = (c.statement, tuple(map(int, row.widths)), row.input)
+                counts.setdefault(key, []).append(c.outcome == "missed")
+    level = SIGNIFICANCE / max(1, len(counts))
+    return [
+        Chance(*key, sum(missed), len(missed), failures[key[0]], level)
+        for key, missed in counts.items()
+    ]
 
 
 def _violations(rows: Sequence[Row], ledger: Ledger) -> list[str]:

@@ -297,6 +297,11 @@ class _Run:
             self.found,
             interrupted=self.interrupted,
             ordered=ordered,
+            failures={
+                label_of(s): float(s.failure)
+                for s in self.statements
+                if isinstance(s, Theorem) and s.failure is not None
+            },
         )
         self.timings["total"] = time.perf_counter() - self.begin[0]
         self.timings["processor"] = time.process_time() - self.begin[1]

@@ -18,6 +18,7 @@ from proofs_check.replay.hypotheses import INTERPRETED, MEASURED, definition_pro
 from theory import kernel
 from theory.graph_terms import GRAPH_STATISTICS, parse
 from theory.lemmas import LEMMAS, fact, schema
+from theory.lemmas.gaussian import RANDOM
 from theory.proofs import Proof, Step, from_json, proof_of, to_json
 from theory.terms import (
     ONE,
@@ -372,6 +373,10 @@ def test_the_symbols_that_lemmas_speak_about_are_known():
         "hessian_readout": ("trained",),
         "scale": (1, 2),
         "dominance": (1, 2),
+        "rms_lipschitz": (0,),
+        "divide": (1, 1),
+        "root_above": (1,),
+        "root_below": (1,),
     }
     code = "input; linear 0; bilinear 1; pointwise 2; bilinear 3"
     for kind, node in (("linear", 1), ("bilinear", 2), ("pointwise", 3)):
@@ -382,6 +387,12 @@ def test_the_symbols_that_lemmas_speak_about_are_known():
     families |= {"signal_node": (code, 1), "link_bound": (code, 1, 0)}
     families |= {"graph_coordinates": (code, 2, 4), "hessian_pointwise": ()}
     families |= {"jacobian_pointwise": ()}
+    families |= dict.fromkeys(RANDOM, (2, 3, "gaussian", 1, 2))
+    families |= {"alignment": (1, 3, "fixed", "gaussian", 1, 2)}
+    families |= {"alignment_top": (3, "fixed", "gaussian", 1, 2)}
+    for name in ("signal_norm", "signal_largest"):
+        families |= {name: ("plain", 1, 3, "fixed", "gaussian", 1, 2)}
+        families |= {f"{name}_top": ("plain", 3, "fixed", "gaussian", 1, 2)}
     spoken = set()
     for name in LEMMAS:
         found = schema(name, families.get(name, ()))

@@ -12,7 +12,8 @@ from proofs_check.mutation.measured_judge import refuted
 from proofs_check.mutation.mutants import corpus
 from theory.terms import le, make, mul, rat
 
-NETWORKS = [n for n in theory.catalog if n.startswith("LZB20")]
+# what holds with a probability is judged by its failure count, in test_chance.py
+NETWORKS = [n for n in theory.catalog if n.startswith("LZB20") and "apriori" not in n]
 
 
 @pytest.mark.parametrize("name", NETWORKS)

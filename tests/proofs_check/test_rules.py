@@ -30,7 +30,19 @@ from theory.terms import (
     power,
     transpose,
 )
-from theory.vocabulary import CENTRE, INPUT, POINT, activation, parameters, sigma, weights
+from theory.vocabulary import (
+    CENTRE,
+    FAILURE,
+    INPUT,
+    POINT,
+    activation,
+    parameters,
+    readout_weights,
+    share,
+    sigma,
+    tail,
+    weights,
+)
 
 X, Y, Z = (make("sym", n) for n in "xyz")
 H, K = make("var", "h", "real"), make("var", "k", "real")
@@ -114,7 +126,24 @@ def some_judgements():
     )
     yield kernel.everywhere_elim(anywhere, POINT)
     yield from _far_out()
+    yield kernel.likely_intro(*_union_bound())
     yield step
+
+
+WIDE = (2, 3, "gaussian", 1, 2)
+NORMAL = fact("gaussian", 3, "gaussian")
+
+
+def _union_bound():
+    """Two events with half of delta each, and what follows from them."""
+    events = [
+        kernel.lemma("gaussian_matrix", (i, *WIDE[1:]), {}, [kernel.hypothesis(NORMAL)])
+        for i in (2, 3)
+    ]
+    first, second = (kernel.hypothesis(e.conclusion.args[1]) for e in events)
+    both = kernel.monotone(add(H, K), {H: first, K: second})
+    spent = add(*(e.conclusion.args[0] for e in events))
+    return both, kernel.by_form(spent, FAILURE), events
 
 
 def _far_out():
@@ -183,7 +212,63 @@ def _bilinear(constant, *hypotheses, operator=SQUARE):
     return given(le(left, mul(constant, norm(FREE_X), norm(FREE_Z))), *hypotheses)
 
 
+def _likely(*left, chance=FAILURE, hypotheses=(), event=None):
+    """A union bound over |W2| <= x, with other hypotheses left."""
+    sure = le(norm(W2), X) if event is None else event
+    return [
+        given(le(norm(W2), add(X, Y)), le(norm(W2), X), *left),
+        given(le(chance, Z), *hypotheses),
+        given(make("likely", FAILURE, sure)),
+    ]
+
+
+READOUT = readout_weights(1, None)
+UNLIKELY = make("likely", FAILURE, le(norm(W2), H))
+
 WRONG = {
+    "union bound without a budget": ("likely_intro", (), [LESS]),
+    "union bound, a random hypothesis left": ("likely_intro", (), _likely(le(norm(W1), X))),
+    "union bound, a hypothesis on a fixed readout": (
+        "likely_intro",
+        (),
+        _likely(le(norm(READOUT), X)),
+    ),
+    "union bound, a point left": ("likely_intro", (), _likely(SMALL)),
+    "union bound, a random budget": (
+        "likely_intro",
+        (),
+        _likely(hypotheses=[le(norm(READOUT), X)]),
+    ),
+    "union bound over half the cost": ("likely_intro", (), _likely(chance=share(1, 2))),
+    "union bound over another event": ("likely_intro", (), _likely(event=le(norm(W2), Y))),
+    "union bound over one event of two": (
+        "likely_intro",
+        (),
+        [*_likely(le(norm(W1), X))[:2], given(make("likely", FAILURE, le(norm(W1), X)))],
+    ),
+    "union bound, the events counted once": (
+        "likely_intro",
+        (),
+        [*_likely(), given(make("likely", FAILURE, le(norm(W2), X)))],
+    ),
+    "union bound over what is certain of nothing": ("likely_intro", (), [*_likely()[:2], LESS]),
+    "a random vector in a likely statement": (
+        "instance",
+        (((H, norm(READOUT)),),),
+        [given(UNLIKELY)],
+    ),
+    "the bound centre captured": ("instance", (((H, norm(W2)),),), [given(UNLIKELY)]),
+    "a likely lemma with a fraction of no part": (
+        "lemma",
+        ("gaussian_matrix", (2, 3, "gaussian", 0, 2), ()),
+        [given(NORMAL)],
+    ),
+    "a likely lemma of a layer that is not there": (
+        "lemma",
+        ("gaussian_matrix", (4, 3, "gaussian", 1, 2), ()),
+        [given(NORMAL)],
+    ),
+    "a likely lemma without its law": ("lemma", ("gaussian_matrix", WIDE, ()), []),
     "no such rule": ("sorry", (), []),
     "hypothesis of a real": ("hypothesis", (X,), []),
     "unknown lemma": ("lemma", ("trust_me", (), ()), []),
@@ -394,6 +479,43 @@ def test_the_wrong_ones_would_be_wrong_in_the_kernel_too():
         kernel.ball_intro(kernel.hypothesis(kernel.in_ball(STAR, CENTRE, ZERO)), P, CENTRE, X)
     with pytest.raises(kernel.KernelError):
         kernel.congruence(make("jac", VAR, POINT), {VAR: kernel.hypothesis(DIFFERENT)})
+
+
+def test_the_union_bound_of_the_kernel_refuses_what_is_false():
+    """Each of these would prove a falsehood about random weights."""
+    main, budget, events = _union_bound()
+    assert kernel.likely_intro(main, budget, events).hypotheses == {NORMAL}
+    half = kernel.at_most_by_form(share(1, 2), FAILURE)
+    for wrong in (
+        lambda: kernel.likely_intro(main, budget, events[:1]),
+        lambda: kernel.likely_intro(main, half, events[:1]),  # an event dropped
+        lambda: kernel.likely_intro(main, half, events),  # the union factor lost
+        lambda: kernel.likely_intro(main, budget, events[::-1][:1] * 2),
+        lambda: kernel.likely_intro(main, budget, [main, main]),
+        lambda: kernel.at_most_by_form(budget.conclusion.args[0], share(1, 2)),  # a smaller budget
+        lambda: kernel.instance(kernel.hypothesis(UNLIKELY), {H: norm(READOUT)}),
+        lambda: kernel.instance(kernel.hypothesis(UNLIKELY), {H: norm(W2)}),
+    ):
+        with pytest.raises((kernel.KernelError, TermError)):
+            wrong()
+
+
+def test_probabilities_and_their_thresholds_are_what_they_are():
+    """A random probability, or the tail of one that may be zero, is no term."""
+    for head, *args in (
+        ("likely", norm(W2), le(X, Y)),
+        ("likely", norm(READOUT), le(X, Y)),
+        ("likely", FAILURE, X),
+        ("tail", X),
+        ("quantile", make("rat", Fraction(0))),
+        ("quantile", H),
+        ("rms", 1, 2, X),
+    ):
+        with pytest.raises(TermError):
+            make(head, *args)
+    assert tail(share(1, 2)) is not tail(share(1, 3))
+    with pytest.raises(kernel.KernelError):  # the threshold of a smaller probability is larger
+        kernel.at_most_by_form(tail(share(1, 3)), tail(share(1, 2)))
 
 
 def test_derivatives_of_what_is_the_same_function():

@@ -35,6 +35,7 @@ from theory.vocabulary import (
     activation,
     curvature,
     definition,
+    input_scale,
     lipschitz,
     preactivation,
     readout_weights,
@@ -74,7 +75,12 @@ def with_slopes(d: Derivation) -> None:
 
 
 def statistic(name: str, index: int, d: Derivation) -> Term:
-    """The symbol of a layer statistic at the centre; s and u do not depend on the input."""
+    """The symbol of a layer statistic at the centre; s and u do not depend on the input.
+
+    At a random centre that of its likely bound, and rho for the scale of the input.
+    """
+    if d.random:
+        return input_scale(d.at) if (name, index) == ("a", 0) else bar(f"{name}_hat", index, d)
     tags = () if name in WEIGHT_STATISTICS else (d.at,)
     return symbol(name, index, CENTRE, *tags)
 
@@ -97,8 +103,12 @@ def place_statistic(name: str, index: int, target: Term, d: Derivation, *dimensi
 
 
 def on_ball(d: Derivation) -> None:
-    """Learn bounds on the norms at every point of the ball, from the statistics at the centre."""
-    at_centre(d)
+    """Learn bounds on the norms at every point of the ball, from the statistics at the centre.
+
+    At a random centre their likely bounds are known already.
+    """
+    if not d.random:
+        at_centre(d)
     move_forward(d)
     _learn_movement(d.depth, *top_signal_movement(d), d)
     for index in range(d.depth - 1, 0, -1):
@@ -116,7 +126,7 @@ def move_forward(d: Derivation) -> None:
 
 def bar(name: str, index: int, d: Derivation) -> Term:
     """The symbol of a quantity of the ball, at the input of the derivation."""
-    return symbol(name, index, CENTRE, d.at)
+    return symbol(name, index, *d.tags)
 
 
 def define(name: str, index: int, value: Term, d: Derivation) -> Judgement:
@@ -166,6 +176,8 @@ def weights_on_ball(d: Derivation) -> None:
     for index in range(1, d.depth + 1):
         far, near = weights(index, d.point), weights(index, CENTRE)
         d.learn(block_moves(index, d))
+        if index == 1 and d.random:
+            continue  # nothing rests on the norm of the first layer's weights
         value = add(statistic("s", index, d), mul(RADIUS, inv_root(width(index - 1))))
         bound = shifted(far, near, "2", d)
         named = scaled_definition("s_bar", index, value, (width(index - 1),), bound, d)
@@ -199,7 +211,19 @@ def _moved_through(index: int, d: Derivation) -> Judgement:
     new = activation(index - 1, d.point, d.at)
     far, near = weights(index, d.point), weights(index, CENTRE)
     value = plus(dot(minus(far, near), old), dot(far, minus(new, old)))
+    if index == 1 and d.random:  # the input stays, so that only the weights move
+        value = dot(minus(far, near), old)
+        difference = _with_fixed_input(difference, far, near, d)
     return rearranged(difference, make("scale", inv_root(width(index - 1)), value))
+
+
+def _with_fixed_input(difference: Judgement, far: Term, near: Term, d: Derivation) -> Judgement:
+    """z^1 - z0^1 with alpha^0 at the centre for alpha^0 at the point."""
+    same = use("input", bind={**d.place(0), POINT_Q: CENTRE}, given=[d.fact("input")])
+    new, old = same.conclusion.args
+    h, scale = hole(new), inv_root(width(0))
+    template = minus(make("scale", scale, dot(far, h)), make("scale", scale, dot(near, old)))
+    return rewrite(difference, template, {h: same})
 
 
 def move_preactivation(index: int, d: Derivation) -> None:

@@ -44,7 +44,6 @@ from theory.terms import (
     transpose,
 )
 from theory.vocabulary import (
-    CENTRE,
     READOUT,
     activation,
     bend,
@@ -192,7 +191,7 @@ def _path(index: int, which: int, d: Derivation) -> Term:
     """P_{l,k}: a_{k-1} on the diagonal; below it r_l P_{l-1,k}, or s_l lambda_{l-1} P_{l-1,k}."""
     if which == index:
         return scale_of(d.known[norm(activation(index - 1, d.point, d.at))], width(index - 1))
-    below = symbol(f"P{d.bar}", index - 1, which, CENTRE, d.at)
+    below = symbol(f"P{d.bar}", index - 1, which, *d.tags)
     if d.slopes:
         return mul(scale_of(d.known[norm(sloped_weights(index, d))], width(index - 1)), below)
     strength = scale_of(d.known[norm(weights(index, d.point))], width(index - 1))
@@ -356,7 +355,7 @@ def _block_bound(row: Which, col: Which, d: Derivation) -> Term:
         return ZERO
 
     def path(index: int, which: Which) -> Term:
-        return symbol(f"P{d.bar}", index, which, CENTRE, d.at)
+        return symbol(f"P{d.bar}", index, which, *d.tags)
 
     if col == READOUT:
         return mul(lipschitz(d.depth), path(d.depth, row), inv_root(width(d.depth)))

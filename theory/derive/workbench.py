@@ -46,9 +46,14 @@ class Bench:
     claims: list[Claim]
     facts: dict[Term, Judgement]
 
+    @property
+    def tags(self) -> tuple[Term, ...]:
+        """What an abbreviation depends on besides its layers."""
+        return CENTRE, self.at
+
     def define(self, name: str, tags: tuple[Arg, ...], value: Term) -> Judgement:
         """Introduce an abbreviation: ``symbol = value`` as a hypothesis."""
-        formula = eq(symbol(name, *tags, CENTRE, self.at), value)
+        formula = eq(symbol(name, *tags, *self.tags), value)
         self.definitions.append(formula)
         return kernel.hypothesis(formula)
 
@@ -85,6 +90,7 @@ class Derivation(Bench):
         bar: suffix of the abbreviations' names, ``_bar`` on a ball.
         slopes: whether the statistics r, h, c, which keep each neuron's slope, are known.
         steps: dz^l/dW^k by dz^{l-1}/dW^k, where it was derived.
+        random: whether the centre is random: abbreviations then do not depend on it.
     """
 
     depth: int
@@ -93,12 +99,18 @@ class Derivation(Bench):
     at: Term
     bar: str = ""
     slopes: bool = False
+    random: bool = False
     known: Known = field(default_factory=dict)
     definitions: list[Term] = field(default_factory=list)
     claims: list[Claim] = field(default_factory=list)
     facts: dict[Term, Judgement] = field(default_factory=dict)
     pairs: dict[tuple[Which, Which], Judgement] = field(default_factory=dict)
     steps: dict[tuple[int, Which], Judgement] = field(default_factory=dict)
+
+    @property
+    def tags(self) -> tuple[Term, ...]:
+        """What an abbreviation depends on besides its layers; not on a random centre."""
+        return (self.at,) if self.random else (CENTRE, self.at)
 
     def place(self, index: Arg) -> dict[Term, Arg]:
         """Bindings of a network lemma's layer, point and input."""

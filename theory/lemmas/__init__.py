@@ -11,6 +11,7 @@ from __future__ import annotations
 from theory.lemmas import (
     assemblies,
     calculus,
+    gaussian,
     general,
     globally,
     graphs,
@@ -63,6 +64,7 @@ __all__ = [
     "blocks",
     "calculus",
     "fact",
+    "gaussian",
     "general",
     "globally",
     "graphs",

@@ -58,6 +58,9 @@ def lemma(name: str, title: str, says: str, source: str, cite: str) -> Callable[
     """Register the decorated schema, or family of schemas, as a trusted lemma."""
 
     def register(family: Callable[..., Schema]) -> None:
+        if name in LEMMAS:
+            msg = f"a lemma is called {name!r} already: {LEMMAS[name].title}"
+            raise ValueError(msg)
         LEMMAS[name] = Lemma(name, title, says, source, cite, lru_cache(maxsize=None)(family))
 
     return register

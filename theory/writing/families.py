@@ -47,7 +47,7 @@ _FIRST_INDEX = {"layer": 0, "part": 0, "sym": 1, "op": 3, "fact": 1, "range": 0}
 
 
 def _is_index_place(head: str, place: int) -> bool:
-    if head == "act":
+    if head in ("act", "rms"):
         return place == 0
     if head in ("osum", "rsum", "rmax", "forall"):
         return place in (1, 2)

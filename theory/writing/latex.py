@@ -43,10 +43,19 @@ def _interval(name: str, low: Any, high: Any) -> str:
     return rf"{index_to_latex(low)}\le {name}\le {index_to_latex(high)}"
 
 
-def _ball(node: Node) -> str:
-    _, centre, radius, formula = node.args
+def quantified(node: Node) -> str:
+    """Of what a statement about a ball or with a probability says what it says, in words."""
+    if node.head == "likely":
+        chance = node.args[0]
+        shown = f"({show(chance)})" if chance.head == "add" else show(chance)
+        return rf"\text{{with probability at least }}1-{shown}"
+    _, centre, radius, _ = node.args
     inside = rf"\lVert\vartheta-{point_to_latex(centre)}\rVert\le {show(radius)}"
-    return rf"{show(formula)}\quad\text{{for all }}\vartheta\text{{ with }}{inside}"
+    return rf"\text{{for all }}\vartheta\text{{ with }}{inside}"
+
+
+def _wrapped(node: Node) -> str:
+    return rf"{show(node.args[-1])}\quad{quantified(node)}"
 
 
 def _everywhere(node: Node) -> str:
@@ -69,8 +78,9 @@ PRINTERS.update(
         "fact": _fact,
         "range": lambda n: _interval(show_argument(n.args[0]), *n.args[1:]),
         "forall": lambda n: rf"{show(n.args[3])}\quad ({_interval(*n.args[:3])})",
-        "ball": _ball,
+        "ball": _wrapped,
         "everywhere": _everywhere,
+        "likely": _wrapped,
     }
 )
 

@@ -12,12 +12,12 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from theory.lemmas import LEMMAS
-from theory.terms import Term, subterms
+from theory.terms import Term, rat, subterms
 from theory.theorem import Theorem
 from theory.vocabulary import OTHER
 from theory.writing import references, symbols
 from theory.writing.groups import Group, direction, range_of
-from theory.writing.latex import tex
+from theory.writing.latex import quantified, tex
 from theory.writing.lines import Line
 from theory.writing.names import index_to_latex
 from theory.writing.prose import prose
@@ -136,6 +136,7 @@ class Page:
             MACROS + r"\allowdisplaybreaks[2]",
             self._setting(),
             self._statement(),
+            self._events(),
             self._order(),
             self._remarks(),
             self._symbols(),
@@ -210,9 +211,35 @@ class Page:
             )
         return "\n".join([r"\wpheading{Statement}", *lines, r"\end{theorem}"])
 
+    def _events(self) -> str:
+        """The events of a statement with a probability, their lemmas and shares of delta."""
+        theorem = self.theorem
+        if theorem.failure is None:
+            return ""
+        items = [
+            rf"\item\label{{event:{self.prefix}:{i}}} ${tex(e.formula)}$, "
+            rf"fails with probability at most ${tex(e.share)}$ by "
+            rf"lemma~(\ref{{lem:{self.prefix}:{e.lemma}}});"
+            for i, e in enumerate(theorem.events, 1)
+        ]
+        items[-1] = items[-1].removesuffix(";") + "."
+        happens = "the following event happens"
+        if len(items) > 1:
+            happens = (
+                f"all of the following {len(items)} events happen; by the union bound one of them "
+                r"fails with probability at most $\delta$"
+            )
+        intro = (
+            rf"Here $\delta={tex(rat(theorem.failure))}$, and the probability is over the weights "
+            f"at the centre (and over the readout). The bound holds whenever {happens}. Each "
+            "probability is conditional on what its lemma names, hence also unconditional."
+        )
+        heading = r"\wpheading{Events and their shares of the probability of failure}"
+        return "\n".join([heading, intro, r"{\small\sloppy", _enumerate("E", items), r"\par}"])
+
     def _symmetry(self) -> str:
         """What a matrix written by its general entry leaves unsaid."""
-        match = re.search(r"\[(\\bar )?M_\{k,k'\}", fitting(self.theorem.statement.args[1]))
+        match = re.search(r"\[(\\bar )?M_\{k,k'\}", fitting(self.theorem.inequality.args[1]))
         if match is None:
             return ""
         name = rf"{match[1] or ''}M"
@@ -337,6 +364,8 @@ class Page:
         if formula.head == "forall":
             name, low, high, formula = formula.args
             scope = rf"{index_to_latex(low)}\le {name}\le {index_to_latex(high)}"
+        if formula.head in ("ball", "likely"):
+            return display(_wrapped_rows(formula), scope, label, end)
         if formula.head not in SIGNS:
             return display([f"&{tex(formula)}"], scope, label, end)
         left, right = formula.args
@@ -369,7 +398,8 @@ class Page:
         intro = (
             "All that is believed without a proof in the kernel; $A,B$ are matrices, $u,v$ vectors."
         )
-        return "\n".join([heading, intro, _enumerate("L", items)]) if items else ""
+        loose = [r"{\sloppy", _enumerate("L", items), r"\par}"]  # formulas leave little to stretch
+        return "\n".join([heading, intro, *loose]) if items else ""
 
 
 # -- small parts ----------------------------------------------------------------------------------
@@ -387,6 +417,16 @@ def _terms_of(line: Line) -> Iterable[Term]:
         yield from (k.right for k in links)
     for part in line.parts:
         yield from _terms_of(part)
+
+
+def _wrapped_rows(formula: Any) -> list[str]:
+    """A statement about a ball or with a probability: what it says, and below it of what."""
+    below = []
+    while formula.head in ("ball", "likely"):
+        words = quantified(formula)
+        below.append(rf"&\qquad {words}")
+        formula = formula.args[-1]
+    return [f"&{fitting(formula)}", *reversed(below)]
 
 
 def _pairs(line: Line) -> list[tuple[str, Term]]:

@@ -42,6 +42,7 @@ _SHORT = {
     "reach_bar": "P_bar",
 }
 """How the names that graphs use are shown; no proof is about layers and about nodes."""
+_OF_NORMAL = {"tail": "t", "quantile": "xi"}  # theory.writing.symbols says what they are
 
 
 def plain(term: Term) -> str:
@@ -86,6 +87,8 @@ def _plain(term: Term, level: int) -> str:
             return str(args[0])
         case "var":
             return str(args[0])
+        case "sym" if args[0] in ("failure", "origin"):
+            return "delta" if args[0] == "failure" else f"|sigma_{_tag(args[1])}(0)|"
         case "sym" | "op":
             return _named(term)
         case "dim":
@@ -111,6 +114,10 @@ def _plain(term: Term, level: int) -> str:
             rows = [args[1 + i * size : 1 + (i + 1) * size] for i in range(size)]
             body = "; ".join(", ".join(_plain(e, 0) for e in row) for row in rows)
             return f"|[{body}]|"
+        case "tail" | "quantile":
+            return f"{_OF_NORMAL[term.head]}({_plain(args[0], 0)})"
+        case "rms":
+            return f"kappa_{_tag(args[0])}{chr(39) * args[1]}({_plain(args[2], 0)})"
         case "T" if args[0].head == "T":
             return _plain(args[0].args[0], level)
         case "T" if args[0].head == "jac" and _is_model(args[0].args[0]):
@@ -166,6 +173,8 @@ def _plain(term: Term, level: int) -> str:
             )
         case "everywhere":
             return f"for all {args[0]}: {_plain(args[1], 0)}"
+        case "likely":
+            return f"with probability at least 1 - {_plain(args[0], 2)}: {_plain(args[1], 0)}"
     return " ".join([term.head, *map(_tag, args)])
 
 
@@ -187,6 +196,9 @@ def theorem_to_text(theorem: Theorem) -> str:
     if theorem.widths:
         shown = ", ".join(f"m_{i} = {w}" for i, w in enumerate(theorem.widths))
         lines += ["", f"widths: {shown}"]
+    if theorem.failure is not None:
+        lines += ["", f"delta = {theorem.failure}, shared by {len(theorem.events)} events:"]
+        lines += [f"    {e.lemma} ({plain(e.share)}): {plain(e.formula)}" for e in theorem.events]
     lines += ["", "assuming"] + [f"    - {a.text}" for a in theorem.assumptions]
     if theorem.widths:
         lines += ["", f"order: {theorem.order}"]

@@ -153,8 +153,22 @@ def _space(node: Node) -> str:
     return rf"\mathbb{{R}}^{{{_dimension(Like('dim', (node,)))}}}"
 
 
+def _of_normal(node: Node) -> str:
+    """The notations ``t(p)`` and ``xi(p)``, which the table of symbols explains."""
+    name = {"tail": "t", "quantile": r"\xi"}[node.head]
+    return name + bracketed(show(node.args[0]))
+
+
+def _moment(node: Node) -> str:
+    index, order, scale = node.args
+    return rf"\kappa_{{{index_to_latex(index)}}}{chr(39) * order}{bracketed(show(scale))}"
+
+
 PRINTERS.update(
     {
+        "tail": _of_normal,
+        "quantile": _of_normal,
+        "rms": _moment,
         "rat": lambda n: _rational(n.args[0]),
         "sym": symbol_to_latex,
         "dim": _dimension,

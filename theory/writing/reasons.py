@@ -43,6 +43,7 @@ class Reasons:
         self._shown = [g for component in self.components for g in component]
         self._place = {g.number: i for i, g in enumerate(self._shown)}
         self._hypotheses = {f: i for i, a in enumerate(theorem.assumptions, 1) for f in a.formulas}
+        self._events = {e.formula: i for i, e in enumerate(theorem.events, 1)}
         self._names = {a.name: i for i, a in enumerate(theorem.assumptions, 1)}
         self._cited: set[str] = set()
         names = [n for g in self._shown for n in g.uses.lemmas]
@@ -68,7 +69,13 @@ class Reasons:
         if numbers:
             word = "hypothesis" if len(numbers) == 1 else "hypotheses"
             parts.append(f"{word} {self.hypothesis_range(numbers)}")
-        if uses.lemmas:
+        events = sorted({self._events[h] for h in uses.hypotheses if h in self._events})
+        if events:
+            word = "event" if len(events) == 1 else "events"
+            parts.append(f"{word} {self.event_range(events)}")
+        if group.lines[0].judgement.rule == "likely_intro":
+            parts.append("the union bound over all events, whose shares add up to $\\delta$")
+        elif uses.lemmas:
             parts.append(", ".join(map(self._lemma, uses.lemmas)))
         if any(line.judgement.rule == "spectral" for line in group.lines):
             parts.append("the vectors being arbitrary")
@@ -107,9 +114,16 @@ class Reasons:
 
     def hypothesis_range(self, numbers: Iterable[int]) -> str:
         """References to hypotheses, neighbouring ones as a range."""
+        return self._range("hyp", numbers)
+
+    def event_range(self, numbers: Iterable[int]) -> str:
+        """References to events, neighbouring ones as a range."""
+        return self._range("event", numbers)
+
+    def _range(self, kind: str, numbers: Iterable[int]) -> str:
         shown = []
         for first, last in runs(list(numbers)):
-            ends = [rf"\textup{{(\ref{{hyp:{self.prefix}:{i}}})}}" for i in (first, last)]
+            ends = [rf"\textup{{(\ref{{{kind}:{self.prefix}:{i}}})}}" for i in (first, last)]
             if first == last:
                 shown.append(ends[0])
             else:

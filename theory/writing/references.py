@@ -233,7 +233,11 @@ REFERENCES: dict[str, Reference] = {
                 ("address", "Amsterdam"),
                 ("year", "2001"),
             ),
-            ("Davidson-Szarek",),
+            (
+                "Davidson and Szarek, Local operator theory, random matrices and Banach spaces, "
+                "2001",
+                "Davidson-Szarek",
+            ),
         ),
         Reference(
             "BoucheronLugosiMassart2013",
@@ -246,6 +250,22 @@ REFERENCES: dict[str, Reference] = {
                 ("year", "2013"),
             ),
             ("Boucheron, Lugosi and Massart, Concentration Inequalities, 2013",),
+        ),
+        Reference(
+            "Vershynin2018",
+            "book",
+            (
+                ("author", "Vershynin, Roman"),
+                (
+                    "title",
+                    "High-Dimensional Probability: An Introduction with Applications in Data "
+                    "Science",
+                ),
+                ("publisher", "Cambridge University Press"),
+                ("address", "Cambridge"),
+                ("year", "2018"),
+            ),
+            ("Vershynin, High-Dimensional Probability, 2018",),
         ),
     )
 }

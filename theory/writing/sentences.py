@@ -164,7 +164,7 @@ def _monomial(m: Monomial) -> str:
 def order_sentences(theorem: Theorem) -> str:
     """The order of the bound, what O means, and the orders it rests on with their marks."""
     order = theorem.order
-    left = tex(theorem.statement.args[0])
+    left = tex(theorem.inequality.args[0])
     meaning = order.meaning.replace("sqrt(d)", "sqrt(m_0)").removeprefix("O: ")
     meaning = f"Here $O$ means: {prose(meaning)}"
     lines = [

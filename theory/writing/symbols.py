@@ -26,7 +26,10 @@ INDICES = {
     "epsilon": "x",
 }
 LETTERS = {"over R": r"over $\mathbb{R}$"}
-NETWORK = ("m", "f", "W", "v", "z", "alpha", "delta", "lambda", "beta", "R")
+NETWORK = (
+    *("m", "f", "W", "v", "z", "alpha", "delta", "lambda", "beta", "ceiling", "origin", "R"),
+    *("failure", "rho"),
+)
 
 Test = Callable[[Term], bool]
 
@@ -195,6 +198,24 @@ NOTATIONS: tuple[tuple[Test, str, str, str], ...] = (
         r"\lVert A\rVert_{2,\infty}",
         r"largest Euclidean norm of a row of $A$",
         "",
+    ),
+    (
+        _head("tail"),
+        r"t(p)",
+        r"$\sqrt{2\ln(1/p)}$",
+        r"by how much a Lipschitz function of normal variables may exceed its mean",
+    ),
+    (
+        _head("quantile"),
+        r"\xi(p)",
+        r"what the modulus of a normal variable exceeds with probability $p$",
+        r"at most $\sqrt{2\ln(1/p)}$",
+    ),
+    (
+        _head("rms"),
+        r"\kappa_{l}(a)",
+        r"$\sqrt{\mathbb{E}\,\sigma_{l}(a\xi)^2}$ for a normal variable $\xi$",
+        r"$\kappa_{l}'$ the same with $\sigma_{l}'$",
     ),
     (_norm("1"), r"\lVert\cdot\rVert_{1}", "sum of the absolute values of a vector", ""),
 )
