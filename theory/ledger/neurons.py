@@ -15,6 +15,7 @@ Source: C. Liu, L. Zhu, M. Belkin, ICLR 2022, arXiv:2203.05104, Section 3.
 from __future__ import annotations
 
 from theory import kernel
+from theory.activations import ActivationFunction
 from theory.derive import neurons
 from theory.derive.workbench import Claim
 from theory.kernel import Judgement
@@ -23,7 +24,7 @@ from theory.lemmas.networks import TARGET
 from theory.networks import Network
 from theory.terms import Arg, Term, make, substitute
 from theory.theorem import Theorem
-from theory.theorems import LZB22, HypothesisError, _require_constants
+from theory.theorems import LZB22, HypothesisError
 from theory.vocabulary import CENTRE, INPUT, POINT
 
 SECTION = f"{LZB22}, Section 3"
@@ -54,7 +55,8 @@ def neuron_bound(network: Network, which: int) -> Theorem:
             "this network; those of layer 1 are linear in the weights"
         )
         raise HypothesisError(msg)
-    _require_constants(network, (1, 2))
+    for index, function in enumerate(network.activations[: which - 1], 1):
+        _require_finite(function, index)
     place: dict[Term, Arg] = {TARGET: which - 1, POINT_P: CENTRE, INPUT_X: INPUT}
     judgement = kernel.instance(neurons.neuron_bound(), place)
     every = [h for h in judgement.hypotheses if h.head == "forall"]
@@ -71,6 +73,21 @@ def neuron_bound(network: Network, which: int) -> Theorem:
         network,
         level="layers",
     )
+
+
+def _require_finite(function: ActivationFunction, index: int) -> None:
+    """Refuse an activation whose first or second derivative is unbounded, naming it."""
+    from theory.activations import UnboundedDerivativeError
+
+    try:
+        for order in (1, 2):
+            function.sup(order)
+    except UnboundedDerivativeError as error:
+        msg = (
+            f"B5 does not cover the activation {function.name!r} of layer {index}: its first and "
+            f"second derivatives must be bounded; use tanh, softplus, gelu, ... ({error})"
+        )
+        raise HypothesisError(msg) from error
 
 
 def _case_by_case(formula: Term) -> Judgement:
