@@ -62,6 +62,7 @@ def mutants(
     seed: int = 0,
     per_kind: int = 1,
     kinds: Container[str] | None = None,
+    wrong_steps: bool = True,
 ) -> list[Mutant]:
     """Mutants of one theorem, of every kind that applies to it.
 
@@ -71,6 +72,7 @@ def mutants(
         seed: of the choice among all places where an error can be made.
         per_kind: how many of each kind and family.
         kinds: the kinds of error to make; all by default.
+        wrong_steps: whether steps are changed and the change carried through, which takes longest.
 
     Returns:
         The mutants; the same for the same arguments.
@@ -82,7 +84,8 @@ def mutants(
     check(proof, second_opinion=False).raise_if_failed()
     chooser = random.Random(f"{name} {seed}")
     groups: dict[tuple[str, str], list[Candidate]] = defaultdict(list)
-    sources = (claims(proof), _wrong_steps(proof), map(_made, tampered(proof, chooser)))
+    steps = _wrong_steps(proof) if wrong_steps else iter(())
+    sources = (claims(proof), steps, map(_made, tampered(proof, chooser)))
     for candidate in (c for found in sources for c in found):
         if kinds is None or candidate[0] in kinds:
             groups[candidate[:2]].append(candidate)

@@ -112,13 +112,20 @@ def _swapped(term: Term) -> Iterator[Variant]:
         yield Variant("max and min swapped", f"{other} in {brief(term)}", make(other, *term.args))
 
 
-_NORMS = {"2": ("inf",), "1": ("inf", "2"), "inf": ("1",), "221": ("2",), "2inf": ("inf",)}
+_NORMS = {
+    "2": ("inf",),
+    "1": ("inf", "2"),
+    "inf": ("1",),
+    "221": ("2",),
+    "2inf": ("inf",),
+    "min": ("2",),
+}
 
 
 def _norm(term: Term) -> Iterator[Variant]:
     if term.head == "norm":
         kind, operator = term.args
-        for other in _NORMS[kind]:
+        for other in _NORMS.get(kind, ()):
             if other == "2" or operator.cols is SCALAR:
                 what = f"norm {other} for {kind} of {brief(operator)}"
                 yield Variant("norm changed", what, make("norm", other, operator))
