@@ -25,6 +25,7 @@ import scipy.linalg
 from jaxtyping import Array, Float
 
 from numerics.activations import host_derivatives
+from numerics.graphs.model import AnyModel, GraphModel
 from numerics.hessian import hessian_norm
 from numerics.models import Model, Params, Trace, check_params, trace
 from numerics.products import Enclosure, Map, Products, norm_of, products
@@ -32,7 +33,7 @@ from numerics.spectral import SpectralNorm
 from numerics.tolerances import Numbers, gamma
 from theory.activations import ActivationFunction, CertificationError, UnboundedDerivativeError
 
-__all__ = ["Enclosure", "Measurement", "measure", "weight_norm"]
+__all__ = ["Enclosure", "Measurement", "measure", "supremum", "weight_norm"]
 
 Key = str | tuple[str, int] | tuple[str, int, int]
 
@@ -96,22 +97,35 @@ class Measurement(Mapping[Key, float]):
 
 
 def measure(
-    model: Model,
+    model: AnyModel,
     x: Numbers,
     params: Params | None = None,
     *,
     hessian: bool = True,
     pairs: bool = False,
+    output: int = 0,
 ) -> Measurement:
     """Measure every quantity of the vocabulary.
 
+    For a plain fully connected network the indices are layers, as below. For others they are nodes
+    n of ``model.graph``: ``("m", n)`` size of alpha^n, ``("a", n)`` = |alpha^n|_2/sqrt(size),
+    ``("g", n)`` = |delta^n|_2, ``("q", n)`` = |delta^n|_inf; at nodes with weights ``("tau", n)``
+    the constant of the rule, ``("node_norm", n)`` the norm of the map A^n of the parent's value,
+    and where the weights are trained ``("own_norm", n)`` that of the derivative by them and
+    ``("mixed_norm", n)`` that of the mixed derivative of the output by them and the parent's value
+    (all spectral); at fixed linear nodes ``("ell[j]", n)`` the bound on the map of the j-th parent;
+    at pointwise nodes ``("h", n)`` = |sigma'(alpha^p) delta^n|_2, ``("c", n)`` =
+    |sigma''(alpha^p) delta^n|_inf, ``("lambda", n)`` and ``("beta", n)``; and the quantities of
+    the whole network.
+
     Args:
         model: the network.
-        x: one input, shape (d,).
+        x: one input, shape (d,), or of the network's input shape.
         params: where; None means `model.params`.
         hessian: whether to compute ``"hessian_norm"``, by far the costliest.
         pairs: whether to compute N and C, the norms of products over several layers, for every pair
-            of layers.
+            of layers; not for networks that are not plain.
+        output: which output f is, where the network has several.
 
     Returns:
         ``("m", l)`` width, l = 0..L; ``("a", l)`` = |alpha^l|_2 / sqrt(m_l), l = 0..L;
@@ -128,9 +142,35 @@ def measure(
         (spectral). Norms of derivatives are over all trainable parameters.
 
     Raises:
-        ValueError: x or a parameter has the wrong shape.
+        ValueError: x or a parameter has the wrong shape, there is no such output, or pairs are
+            asked of a network that is not plain.
     """
-    params = check_params(model, params)
+    params, output = check_params(model, params), model.checked_output(output)
+    if isinstance(model, GraphModel):
+        from numerics.graphs.measuring import node_quantities
+
+        if pairs:
+            msg = "pairs=True speaks of layers, and this network is not a plain fully connected one"
+            raise ValueError(msg)
+        sides, absent = node_quantities(model, params, model.checked_input(x, False), output)
+        entries = {key: side.lower for key, side in sides.items()}
+        enclosures = {key: side for key, side in sides.items() if side.lower < side.upper}
+    else:
+        entries, enclosures, absent = _dense(model, x, params, pairs)
+    certificate = None
+    if hessian:
+        certificate = hessian_norm(model, x, params, output=output)
+        entries["hessian_norm"] = certificate.value
+        enclosures["hessian_norm"] = Enclosure(certificate.lower, certificate.upper)
+    else:
+        absent["hessian_norm"] = "hessian_norm was left out; measure with hessian=True"
+    return Measurement(entries, enclosures, absent, certificate)
+
+
+def _dense(
+    model: Model, x: Numbers, params: Params, pairs: bool
+) -> tuple[dict[Key, float], dict[Key, Enclosure], dict[Key, str]]:
+    """All of `measure` but the Hessian norm, for a plain fully connected network."""
     passes = trace(model, x, params)
     entries: dict[Key, float] = {("m", layer): float(m) for layer, m in enumerate(model.widths)}
     enclosures: dict[Key, Enclosure] = {}
@@ -148,7 +188,7 @@ def measure(
     for layer, activation in enumerate(model.net.activations, start=1):
         for order, name in ((1, "lambda"), (2, "beta")):
             try:
-                sides = _supremum(activation, order)
+                sides = supremum(activation, order)
             except CertificationError as error:
                 absent[name, layer] = f"{name} of layer {layer} is not known: {error}"
                 continue
@@ -156,14 +196,7 @@ def measure(
     entries["output"] = float(passes.f)
     entries["gradient_norm"] = _gradient_norm(model, entries)
     entries["kernel"] = entries["gradient_norm"] * entries["gradient_norm"]
-    certificate = None
-    if hessian:
-        certificate = hessian_norm(model, x, params)
-        entries["hessian_norm"] = certificate.value
-        enclosures["hessian_norm"] = Enclosure(certificate.lower, certificate.upper)
-    else:
-        absent["hessian_norm"] = "hessian_norm was left out; measure with hessian=True"
-    return Measurement(entries, enclosures, absent, certificate)
+    return entries, enclosures, absent
 
 
 def weight_norm(weight: Numbers) -> Enclosure:
@@ -302,7 +335,19 @@ def _norm(vector: Array | np.ndarray) -> float:
     return float(scipy.linalg.norm(np.asarray(vector, np.float64), check_finite=False))
 
 
-def _supremum(activation: ActivationFunction, order: int) -> Enclosure:
+def supremum(activation: ActivationFunction, order: int) -> Enclosure:
+    """The supremum of a derivative of an activation; the module says which side a number is on.
+
+    Args:
+        activation: sigma.
+        order: of the derivative.
+
+    Returns:
+        Both sides; infinite ones where it is unbounded.
+
+    Raises:
+        CertificationError: it could not be enclosed.
+    """
     try:
         found = activation.sup(order)
     except UnboundedDerivativeError:

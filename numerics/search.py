@@ -16,6 +16,7 @@ the norm alone.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -24,11 +25,12 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
 from numerics.activations import host_derivatives
 from numerics.ball import check_radius, distance, moved, norm, perturb, project
 from numerics.curvature import curvature_gradient
+from numerics.graphs.model import AnyModel, GraphModel
 from numerics.hessian import hessian_norm
 from numerics.krylov import RitzPairs, ritz_pairs
 from numerics.lowrank import coefficients, dimension, embed, multiply, normalize
@@ -107,7 +109,7 @@ class _Point(NamedTuple):
 
 
 def ball_search(
-    model: Model,
+    model: AnyModel,
     x: Numbers,
     radius: float | int,
     params0: Params | None = None,
@@ -115,19 +117,22 @@ def ball_search(
     starts: int = 5,
     steps: int = 30,
     seed: int = 0,
+    output: int = 0,
 ) -> BallSearch:
     """Search a ball of parameters for the largest Hessian norm.
 
     Args:
         model: the network.
-        x: one input, shape (d,).
+        x: one input, shape (d,), or of the network's input shape.
         radius: of the ball, Euclidean over all trainable parameters, finite, >= 0.
         params0: the centre; None means `model.params`.
         starts: how many ascents; two from leading eigenvalues of the centre, one from a neuron,
-            one from a random point, and so on in turn.
+            one from a random point, and so on in turn; for networks that are not plain there are
+            random points in place of neurons.
         steps: most Hessian norms estimated in each ascent, and in the last, which carries on from
             the best.
         seed: of the random points and Lanczos starts.
+        output: which output f is, where the network has several.
 
     Returns:
         The best point of all ascents and of the centre, its norm certified by `hessian_norm`.
@@ -143,9 +148,9 @@ def ball_search(
     params0, radius = check_params(model, params0), check_radius(radius)
     x = check_input(model, x, batch=False)
     with np.errstate(all="ignore"):  # what overflows is refused by ritz_pairs
-        search = _Search(model, x, radius, params0, seed)
+        search = _search(model, x, radius, params0, seed, output)
         best = search.best(starts, steps) if radius > 0 else search.centre
-    found = hessian_norm(model, x, best.params)
+    found = hessian_norm(model, x, best.params, output=output)
     return BallSearch(
         value=found.lower,
         norm=found,
@@ -157,17 +162,34 @@ def ball_search(
     )
 
 
-class _Search:
-    """One search: what its ascents share."""
+def _search(
+    model: AnyModel, x: Any, radius: float, params0: Params, seed: int, output: int
+) -> Search:
+    output = model.checked_output(output)
+    if isinstance(model, GraphModel):
+        from numerics.graphs.search import GraphSearch
 
-    def __init__(
-        self, model: Model, x: Float[Array, " d"], radius: float, params0: Params, seed: int
-    ) -> None:
+        return GraphSearch(model, x, radius, params0, seed, output)
+    return _DenseSearch(model, x, radius, params0, seed)
+
+
+class Search(ABC):
+    """One search: what its ascents share, whatever the network.
+
+    Args:
+        model: the network.
+        x: one input.
+        radius: of the ball.
+        params0: its centre.
+        seed: of the random points and Lanczos starts.
+    """
+
+    def __init__(self, model: AnyModel, x: Any, radius: float, params0: Params, seed: int) -> None:
         self.model, self.x, self.radius, self.params0 = model, x, radius, params0
         self.seed, self.rng = seed, np.random.default_rng(seed)
         self.evaluations = 0
         self.history: list[SearchStep] = []
-        self.size = dimension(model.widths, model.trained_readout)
+        self.size = self.dimension()
         self.pairs = self.spectrum(params0, self.rng.standard_normal(self.size))
         self.centre = _leading(params0, self.pairs)
 
@@ -178,26 +200,24 @@ class _Search:
             best = max(best, self.ascend(name, point, steps), key=lambda p: p.value)
         return self.ascend("the best so far", best, steps) if starts else best
 
-    def passes(self, params: Params) -> tuple[Params, Trace]:
-        """The parameters where they are multiplied fastest, and the trace there."""
-        if self.model.num_params <= SMALL:
-            # Nothing is compiled then, which for small networks takes longer than the search.
-            return jax.tree.map(np.asarray, params), host_trace(self.model, params, self.x)
-        return params, device_trace(self.model, params, self.x)
+    @abstractmethod
+    def dimension(self) -> int:
+        """The number of coordinates of a direction."""
 
+    @abstractmethod
     def spectrum(self, params: Params, start: Float[np.ndarray, " n"]) -> RitzPairs:
         """The leading eigenpairs of the Hessian, in the coordinates at `params`."""
-        local, passes = self.passes(params)
-        coefs = coefficients(passes, self.model.net.activations)
-        product = multiply if isinstance(local["W"][0], np.ndarray) else _compiled_multiply
-        trained = self.model.trained_readout
 
-        def times(y: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
-            rows = y[None].astype(self.model.dtype)
-            return np.asarray(product(local["W"], coefs, rows, trained)[0], np.float64)
+    @abstractmethod
+    def slope(self, point: _Point) -> tuple[Params, float] | None:
+        """Where ``|u . H u|`` grows fastest, and the factor that makes it a unit vector.
 
-        self.evaluations += 1
-        return ritz_pairs(times, start, steps=LANCZOS_STEPS, tolerance=LANCZOS_TOLERANCE)
+        None where it is stationary.
+        """
+
+    def neurons(self) -> Iterator[tuple[str, _Point]]:
+        """Points where one neuron curves the most, if they are known."""
+        return iter(())
 
     def leading(self, params: Params, start: Float[np.ndarray, " n"]) -> _Point:
         """A point with its leading eigenvector; of value 0 where the Hessian overflows."""
@@ -233,6 +253,87 @@ class _Search:
             for k in [*first, *(k for k in order if k not in first)]
         ]
 
+    def noise(self) -> Float[np.ndarray, " n"]:
+        """Added to a start vector, which else might lack any component along a new leader."""
+        return self.rng.standard_normal(self.size) * (NOISE / self.size**0.5)
+
+    def ascend(self, name: str, point: _Point, steps: int) -> _Point:
+        """Climb until `steps` norms have been estimated or no step gains."""
+        stop = self.evaluations + steps
+        previous, length = point.params, self.radius
+        while self.evaluations < stop and length > SHORTEST_STEP * self.radius:
+            slope = self.slope(point)
+            if slope is None:
+                break
+            found = None
+            while (
+                found is None and self.evaluations < stop and length > SHORTEST_STEP * self.radius
+            ):
+                found = self.attempt(point, previous, slope, length)
+                if found is None:
+                    length, previous = length / 2, point.params
+            if found is not None:
+                previous, point = point.params, found
+                length = min(2 * length, self.radius)
+                away = distance(point.params, self.params0)
+                self.history.append(SearchStep(name, point.value, away, self.evaluations))
+        return point
+
+    def attempt(
+        self, point: _Point, previous: Params, slope: tuple[Params, float], length: float
+    ) -> _Point | None:
+        """A step along the slope and half the last move; None if the norm does not grow."""
+        advance = _host_advance if isinstance(slope[0]["W"][0], np.ndarray) else _device_advance
+        real = self.model.dtype.type
+        params = advance(
+            self.params0,
+            real(self.radius),
+            point.params,
+            previous,
+            real(MOMENTUM if previous is not point.params else 0.0),
+            slope[0],
+            real(length * slope[1]),
+        )
+        away = distance(params, self.params0)
+        if not np.isfinite(away):
+            return None
+        if away > self.radius:  # by rounding
+            params = project(params, self.params0, self.radius)
+        params = jax.tree.map(jnp.asarray, params)
+        found = self.leading(params, point.direction + self.noise())
+        return found if found.value > point.value * (1 + LEAST_GAIN) else None
+
+
+class _DenseSearch(Search):
+    """The search for a plain fully connected network."""
+
+    model: Model
+
+    def dimension(self) -> int:
+        """The dimension of the coordinates of `numerics.lowrank`."""
+        return dimension(self.model.widths, self.model.trained_readout)
+
+    def passes(self, params: Params) -> tuple[Params, Trace]:
+        """The parameters where they are multiplied fastest, and the trace there."""
+        if self.model.num_params <= SMALL:
+            # Nothing is compiled then, which for small networks takes longer than the search.
+            return jax.tree.map(np.asarray, params), host_trace(self.model, params, self.x)
+        return params, device_trace(self.model, params, self.x)
+
+    def spectrum(self, params: Params, start: Float[np.ndarray, " n"]) -> RitzPairs:
+        """The leading eigenpairs of the Hessian, in the coordinates at `params`."""
+        local, passes = self.passes(params)
+        coefs = coefficients(passes, self.model.net.activations)
+        product = multiply if isinstance(local["W"][0], np.ndarray) else _compiled_multiply
+        trained = self.model.trained_readout
+
+        def times(y: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
+            rows = y[None].astype(self.model.dtype)
+            return np.asarray(product(local["W"], coefs, rows, trained)[0], np.float64)
+
+        self.evaluations += 1
+        return ritz_pairs(times, start, steps=LANCZOS_STEPS, tolerance=LANCZOS_TOLERANCE)
+
     def neurons(self) -> Iterator[tuple[str, _Point]]:
         """Points where one neuron curves the most, by moving its own weights alone.
 
@@ -264,32 +365,6 @@ class _Search:
             start = np.eye(1, self.size, offset + unit)[0] + self.noise()
             yield f"neuron {unit} of layer {layer + 1}", self.leading(params, start)
 
-    def noise(self) -> Float[np.ndarray, " n"]:
-        """Added to a start vector, which else might lack any component along a new leader."""
-        return self.rng.standard_normal(self.size) * (NOISE / self.size**0.5)
-
-    def ascend(self, name: str, point: _Point, steps: int) -> _Point:
-        """Climb until `steps` norms have been estimated or no step gains."""
-        stop = self.evaluations + steps
-        previous, length = point.params, self.radius
-        while self.evaluations < stop and length > SHORTEST_STEP * self.radius:
-            slope = self.slope(point)
-            if slope is None:
-                break
-            found = None
-            while (
-                found is None and self.evaluations < stop and length > SHORTEST_STEP * self.radius
-            ):
-                found = self.attempt(point, previous, slope, length)
-                if found is None:
-                    length, previous = length / 2, point.params
-            if found is not None:
-                previous, point = point.params, found
-                length = min(2 * length, self.radius)
-                away = distance(point.params, self.params0)
-                self.history.append(SearchStep(name, point.value, away, self.evaluations))
-        return point
-
     def slope(self, point: _Point) -> tuple[Params, float] | None:
         """Where ``|u . H u|`` grows fastest, and the factor that makes it a unit vector.
 
@@ -304,30 +379,6 @@ class _Search:
         if not 0 < size < np.inf:
             return None
         return gradient, (-1 if value < 0 else 1) / size
-
-    def attempt(
-        self, point: _Point, previous: Params, slope: tuple[Params, float], length: float
-    ) -> _Point | None:
-        """A step along the slope and half the last move; None if the norm does not grow."""
-        advance = _host_advance if isinstance(slope[0]["W"][0], np.ndarray) else _device_advance
-        real = self.model.dtype.type
-        params = advance(
-            self.params0,
-            real(self.radius),
-            point.params,
-            previous,
-            real(MOMENTUM if previous is not point.params else 0.0),
-            slope[0],
-            real(length * slope[1]),
-        )
-        away = distance(params, self.params0)
-        if not np.isfinite(away):
-            return None
-        if away > self.radius:  # by rounding
-            params = project(params, self.params0, self.radius)
-        params = jax.tree.map(jnp.asarray, params)
-        found = self.leading(params, point.direction + self.noise())
-        return found if found.value > point.value * (1 + LEAST_GAIN) else None
 
 
 def _advance(
