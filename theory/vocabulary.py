@@ -47,422 +47,419 @@ class Quantity:
     sign: str = "non-negative"
 
 
-QUANTITIES: dict[str, Quantity] = {
-    q.name: q
-    for q in (
+def named_once(*quantities: Quantity) -> dict[str, Quantity]:
+    """The quantities by name.
+
+    Raises:
+        ValueError: two of them have one name, so that a page or a measurement would mix them up.
+    """
+    found: dict[str, Quantity] = {}
+    for quantity in quantities:
+        if quantity.name in found:
+            both = f"{found[quantity.name].meaning!r} and {quantity.meaning!r}"
+            msg = f"the name {quantity.name!r} stands for {both}; give one of them another name"
+            raise ValueError(msg)
+        found[quantity.name] = quantity
+    return found
+
+
+QUANTITIES: dict[str, Quantity] = named_once(
+    Quantity(
+        "m", "m_{{{}}}", "width of layer l; m_0 is the input dimension", "integer", "positive"
+    ),
+    Quantity("theta", r"\theta", "all trainable parameters", "(p,)", "signed"),
+    Quantity(
+        "R",
+        "R",
+        "radius of the ball of parameters around the centre",
+        "Euclidean norm over all trainable parameters",
+    ),
+    Quantity(
+        "W", "W^{{{}}}", "weights of layer l", "(m_l, m_{l-1}), N(0, 1) at the start", "signed"
+    ),
+    Quantity("v", "v", "weights of the linear readout", "(m_L,), N(0, 1) or +-1", "signed"),
+    Quantity(
+        "alpha",
+        r"\alpha^{{{}}}",
+        "activations of layer l; layer 0 is the input",
+        "(m_l,)",
+        "signed",
+    ),
+    Quantity(
+        "z",
+        "z^{{{}}}",
+        "pre-activations of layer l, W alpha / sqrt(m_{l-1})",
+        "(m_l,)",
+        "signed",
+    ),
+    Quantity(
+        "delta",
+        r"\delta^{{{}}}",
+        "back-propagated signal, the derivative of f by alpha",
+        "(m_l,)",
+        "signed",
+    ),
+    Quantity("f", "f", "output of the network", "scalar", "signed"),
+    Quantity("s", "s_{{{}}}", "weight norm of layer l", "spectral norm of W over sqrt(m_{l-1})"),
+    Quantity(
+        "a", "a_{{{}}}", "activation scale of layer l", "Euclidean norm of alpha over sqrt(m_l)"
+    ),
+    Quantity("g", "g_{{{}}}", "back-propagated norm of layer l", "Euclidean norm of delta"),
+    Quantity("q", "q_{{{}}}", "back-propagated maximum of layer l", "maximum norm of delta"),
+    Quantity(
+        "r",
+        "r_{{{}}}",
+        "weight norm of layer l behind the slopes of layer l-1",
+        "spectral norm of W diag(sigma'(z^{l-1})) over sqrt(m_{l-1}), from l = 2 on",
+    ),
+    Quantity(
+        "h",
+        "h_{{{}}}",
+        "back-propagated norm of layer l through its slopes",
+        "Euclidean norm of diag(sigma'(z)) delta",
+    ),
+    Quantity(
+        "c",
+        "c_{{{}}}",
+        "curvature of layer l as the output sees it",
+        "maximum norm of diag(sigma''(z)) delta",
+    ),
+    *(
         Quantity(
-            "m", "m_{{{}}}", "width of layer l; m_0 is the input dimension", "integer", "positive"
-        ),
-        Quantity("theta", r"\theta", "all trainable parameters", "(p,)", "signed"),
-        Quantity(
-            "R",
-            "R",
-            "radius of the ball of parameters around the centre",
-            "Euclidean norm over all trainable parameters",
-        ),
-        Quantity(
-            "W", "W^{{{}}}", "weights of layer l", "(m_l, m_{l-1}), N(0, 1) at the start", "signed"
-        ),
-        Quantity("v", "v", "weights of the linear readout", "(m_L,), N(0, 1) or +-1", "signed"),
-        Quantity(
-            "alpha",
-            r"\alpha^{{{}}}",
-            "activations of layer l; layer 0 is the input",
-            "(m_l,)",
+            f"d{by}",
+            rf"\partial_{{{{{symbol}}}}}\alpha^{{{{{{}}}}}}",
+            f"{what} of layer l by {by_what}",
+            shape,
             "signed",
-        ),
-        Quantity(
-            "z",
-            "z^{{{}}}",
-            "pre-activations of layer l, W alpha / sqrt(m_{l-1})",
-            "(m_l,)",
-            "signed",
-        ),
-        Quantity(
-            "delta",
-            r"\delta^{{{}}}",
-            "back-propagated signal, the derivative of f by alpha",
-            "(m_l,)",
-            "signed",
-        ),
-        Quantity("f", "f", "output of the network", "scalar", "signed"),
-        Quantity(
-            "s", "s_{{{}}}", "weight norm of layer l", "spectral norm of W over sqrt(m_{l-1})"
-        ),
-        Quantity(
-            "a", "a_{{{}}}", "activation scale of layer l", "Euclidean norm of alpha over sqrt(m_l)"
-        ),
-        Quantity("g", "g_{{{}}}", "back-propagated norm of layer l", "Euclidean norm of delta"),
-        Quantity("q", "q_{{{}}}", "back-propagated maximum of layer l", "maximum norm of delta"),
-        Quantity(
-            "r",
-            "r_{{{}}}",
-            "weight norm of layer l behind the slopes of layer l-1",
-            "spectral norm of W diag(sigma'(z^{l-1})) over sqrt(m_{l-1}), from l = 2 on",
-        ),
-        Quantity(
-            "h",
-            "h_{{{}}}",
-            "back-propagated norm of layer l through its slopes",
-            "Euclidean norm of diag(sigma'(z)) delta",
-        ),
-        Quantity(
-            "c",
-            "c_{{{}}}",
-            "curvature of layer l as the output sees it",
-            "maximum norm of diag(sigma''(z)) delta",
-        ),
-        *(
-            Quantity(
-                f"d{by}",
-                rf"\partial_{{{{{symbol}}}}}\alpha^{{{{{{}}}}}}",
-                f"{what} of layer l by {by_what}",
-                shape,
-                "signed",
-            )
-            for by, symbol, what, by_what, shape in (
-                ("w", "w", "derivative", "its own weights", "(m_l, p)"),
-                ("a", r"\alpha", "derivative", "its input", "(m_l, m_{l-1})"),
-                ("ww", "ww", "second derivative", "its own weights", "a three-tensor"),
-                (
-                    "wa",
-                    r"w\alpha",
-                    "second derivative",
-                    "its own weights and its input",
-                    "a three-tensor",
-                ),
-                ("aa", r"\alpha\alpha", "second derivative", "its input", "a three-tensor"),
-            )
-        ),
-        Quantity("F", "F", "outputs on the training set", "one entry for each sample", "signed"),
-        Quantity("y", "y", "labels of the training set", "one entry for each sample", "signed"),
-        Quantity("loss", r"\mathcal L", "square loss, |F - y|^2/2", "scalar"),
-        Quantity("residual", r"\lVert F-y\rVert", "norm of the residual", "Euclidean norm"),
-        Quantity("distance", r"\lVert\theta-\theta_0\rVert", "distance moved", "Euclidean norm"),
-        Quantity("step_size", r"\eta", "step size of gradient descent", "a number"),
-        Quantity(
-            "mu", r"\mu", "lower bound on the least eigenvalue of K over the ball", "a number"
-        ),
-        Quantity("mu_inverse", r"\mu^{{-1}}", "the inverse of mu", "a number"),
-        Quantity("rate", r"\kappa", "contraction of the loss in one step, 1 - eta mu", "a number"),
-        Quantity(
-            "slope_sup", r"\Gamma", "bound on the Jacobian of F over the ball", "spectral norm"
-        ),
-        Quantity(
-            "bend_sup",
-            "B",
-            "bound on the Hessians of the outputs, weighted with the residuals, over the ball",
-            "spectral norm",
-        ),
-        Quantity("smoothness", r"\beta", "bound on the Hessian of the loss", "spectral norm"),
-        Quantity(
-            "lipschitz",
-            r"\lambda",
-            "Lipschitz constant of all layers in their inputs, at the point",
-            "largest spectral norm",
-        ),
-        Quantity(
-            "S", "S_{{{}}}", "sum of the first l powers of the Lipschitz constant", "a number"
-        ),
-        Quantity(
-            "Q_inf", r"Q_{{\infty}}", "largest entry of any back-propagated signal", "maximum norm"
-        ),
-        Quantity(
-            "Q_L", "Q_{{L}}", "largest derivative of a layer by its own weights", "spectral norm"
-        ),
-        Quantity(
-            "Q_221",
-            "Q_{{2,2,1}}",
-            "largest product of a second derivative and the derivatives that it meets",
-            "norm (2,2,1) of the second derivative",
-        ),
-        Quantity("C_1", "C_1", "constant of the curvature of the layers", "a number"),
-        Quantity("C_2", "C_2", "constant of the trained readout", "a number"),
-        Quantity(
-            "t",
-            "t_{{{}}}",
-            "weights of layer l between the slopes below and the curvature of its neurons",
-            "spectral norm of diag(sigma''(z) delta) W diag(sigma'(z^{l-1})) over sqrt(m_{l-1}), "
-            "from l = 2 on",
-        ),
-        Quantity(
-            "y",
-            "y_{{{}}}",
-            "curvature of layer l as a function of the pre-activations of layer l-1",
-            "spectral norm of X' diag(sigma''(z) delta) X over m_{l-1}, from l = 2 on, for "
-            "X = W diag(sigma'(z^{l-1}))",
-        ),
-        Quantity(
-            "e",
-            "e_{{{}}}",
-            "weights of layer l, each neuron weighted by the signal it gets",
-            "spectral norm of diag(delta) W over sqrt(m_{l-1}), from l = 2 on",
-        ),
-        Quantity(
-            "p",
-            "p_{{{}}}",
-            "largest column of the weights of layer l, neurons weighted by the signal they get",
-            "largest Euclidean norm of a column of diag(delta) W over sqrt(m_{l-1}), from l = 2 on",
-        ),
-        Quantity(
-            "u",
-            "u_{{{}}}",
-            "largest column of the weights of layer l",
-            "largest Euclidean norm of a column of W over sqrt(m_{l-1})",
-        ),
-        Quantity(
-            "N",
-            "N_{{{}}}",
-            "Jacobian of alpha^l by z^k, measured whole",
-            "spectral norm; layers l and k, l at least k",
-        ),
-        Quantity(
-            "C",
-            "C_{{{}}}",
-            "second derivative of the output by z^l, carried to z^k, measured whole",
-            "spectral norm of B' S, S = d^2 f/(dz^l)^2, B = dz^l/dz^k; layers k and l, k at most l",
-        ),
-        Quantity("lambda", r"\lambda_{{{}}}", "supremum of |sigma'| of layer l", "over R"),
-        Quantity("beta", r"\beta_{{{}}}", "supremum of |sigma''| of layer l", "over R"),
-        Quantity(
-            "epsilon",
-            r"\varepsilon_{{{}}}",
-            "bound on the Hessian norm over the ball",
-            "spectral norm",
-        ),
-        Quantity(
-            "hessian_norm",
-            r"\|\nabla^2 f\|",
-            "Hessian norm of the model",
-            "spectral norm over all trainable parameters",
-        ),
-        Quantity(
-            "gradient_norm",
-            r"\|\nabla f\|",
-            "gradient norm of the model",
-            "Euclidean norm over all trainable parameters",
-        ),
-        Quantity("kernel", "K", "tangent kernel", "inner product of two gradients", "signed"),
-        Quantity("output", "f", "output of the network", "scalar", "signed"),
-        Quantity("P", "P_{{{}}}", "bound on the Jacobian of z^l by W^k", "spectral norm"),
-        Quantity(
-            "M",
-            "M_{{{}}}",
-            "bound on the block of the Hessian for layers k and k'",
-            "spectral norm; v marks the readout",
-        ),
-        Quantity(
-            "P_bar",
-            r"\bar P_{{{}}}",
-            "bound on the Jacobian of z^l by W^k on the ball",
-            "spectral norm",
-        ),
-        Quantity(
-            "M_bar",
-            r"\bar M_{{{}}}",
-            "bound on the block of the Hessian for layers k and k' on the ball",
-            "spectral norm; v marks the readout",
-        ),
-        Quantity("s_bar", r"\bar s_{{{}}}", "weight norm on the ball, at most", "as s"),
-        Quantity("a_bar", r"\bar a_{{{}}}", "activation scale on the ball, at most", "as a"),
-        Quantity("g_bar", r"\bar g_{{{}}}", "back-propagated norm on the ball, at most", "as g"),
-        Quantity("q_bar", r"\bar q_{{{}}}", "back-propagated maximum on the ball, at most", "as q"),
-        Quantity("t_bar", r"\bar t_{{{}}}", "as t, on the ball, at most", "as t"),
-        Quantity("y_bar", r"\bar y_{{{}}}", "as y, on the ball, at most", "as y"),
-        Quantity("e_bar", r"\bar e_{{{}}}", "weights and signal on the ball, at most", "as e"),
-        Quantity(
-            "Z",
-            "Z_{{{}}}",
-            "movement of the pre-activations on the ball, at most",
-            "Euclidean norm",
-        ),
-        Quantity(
-            "failure",
-            r"\delta",
-            "allowed probability of failure",
-            "in (0, 1]",
-            "positive",
-        ),
-        Quantity("rho", r"\rho", "scale of the input", "Euclidean norm over sqrt(m_0)"),
-        Quantity("origin", r"|\sigma_{{{}}}(0)|", "value of the activation at 0", "modulus"),
-        Quantity("ceiling", r"\varsigma_{{{}}}", "supremum of |sigma| of layer l", "over R"),
-        Quantity(
-            "floor",
-            r"\underline a_{{{}}}",
-            "activation scale of layer l, at least",
-            "any positive number that the hypotheses allow",
-            "positive",
-        ),
-        Quantity(
-            "a_mid",
-            r"\mu_{{{}}}",
-            "activation scale of layer l at infinite width",
-            "root mean square of sigma_l at a normal variable of standard deviation mu_{l-1}",
-        ),
-        Quantity(
-            "a_gap", r"\nu_{{{}}}", "distance of the activation scale from mu_l, at most", "as a"
-        ),
-        Quantity("s_hat", r"\hat s_{{{}}}", "weight norm of layer l, very likely at most", "as s"),
-        Quantity(
-            "a_hat", r"\hat a_{{{}}}", "activation scale of layer l, very likely at most", "as a"
-        ),
-        Quantity(
-            "A_hat",
-            r"\hat A_{{{}}}",
-            "largest activation of layer l, very likely at most",
-            "maximum norm",
-        ),
-        Quantity(
-            "d_hat",
-            r"\hat d_{{{}}}",
-            "root mean square slope of layer l, very likely at most",
-            "Euclidean norm of sigma'(z) over sqrt(m_l)",
-        ),
-        Quantity(
-            "z_hat",
-            r"\hat z_{{{}}}",
-            "pre-activations of layer l, very likely at most",
-            "Euclidean norm",
-        ),
-        Quantity("r_hat", r"\hat r_{{{}}}", "r of layer l, very likely at most", "as r"),
-        Quantity("h_hat", r"\hat h_{{{}}}", "h of layer l, very likely at most", "as h"),
-        Quantity("c_hat", r"\hat c_{{{}}}", "c of layer l, very likely at most", "as c"),
-        Quantity("g_hat", r"\hat g_{{{}}}", "back-propagated norm, very likely at most", "as g"),
-        Quantity("q_hat", r"\hat q_{{{}}}", "back-propagated maximum, very likely at most", "as q"),
-        Quantity(
-            "y_hat",
-            r"\hat y_{{{}}}",
-            "inner product of pre-activations and back-propagated signal, very likely at most",
-            "absolute value of z . diag(sigma'(z)) delta",
-        ),
-        Quantity(
-            "E", "E_{{{}}}", "movement of the activations on the ball, at most", "Euclidean norm"
-        ),
-        Quantity(
-            "node_map",
-            "A^{{{}}}",
-            "linear map by which node n acts on its parent, linear in its weights W^n",
-            "from the parent's value to the value of n",
-            "signed",
-        ),
-        Quantity(
-            "own",
-            "B^{{{}}}",
-            "derivative of the value of node n by its own weights W^n",
-            "from the weights to the value of n, linear in the parent's value",
-            "signed",
-        ),
-        Quantity(
-            "form",
-            "T^{{{}}}",
-            "bilinear form of node n in its weights and its parent's value",
-            "three-tensor, (T(V, a))_k = a' T_k V",
-            "signed",
-        ),
-        Quantity(
-            "link",
-            "L^{{{}}}",
-            "fixed linear map of node n on the value of its j-th parent, counted from 0",
-            "does not depend on the parameters",
-            "signed",
-        ),
-        Quantity("covector", "e", "which output is meant", "a unit vector", "signed"),
-        Quantity(
-            "node_norm",
-            "s_{{{}}}",
-            "norm of the map A^n by which node n acts on its parent",
-            "spectral norm",
-        ),
-        Quantity(
-            "node_norm_bar",
-            r"\bar s_{{{}}}",
-            "the same on the ball, at most",
-            "as s",
-        ),
-        Quantity(
-            "own_norm",
-            "b_{{{}}}",
-            "norm of the derivative of the value of node n by its own weights",
-            "spectral norm",
-        ),
-        Quantity("own_norm_bar", r"\bar b_{{{}}}", "the same on the ball, at most", "as b"),
-        Quantity(
-            "mixed_norm",
-            "x_{{{}}}",
-            "norm of the mixed derivative of the output by W^n and by the parent's value",
-            "spectral norm",
-        ),
-        Quantity("mixed_norm_bar", r"\bar x_{{{}}}", "the same on the ball, at most", "as x"),
-        Quantity(
-            "tau",
-            r"\tau_{{{}}}",
-            "constant of the bilinear form of node n",
-            "|c . T(V, a)| <= tau |c| |V| |a|",
-        ),
-        Quantity(
-            "ell",
-            r"\ell_{{{}}}",
-            "bound on the fixed map of node n on its j-th parent",
-            "spectral norm",
-        ),
-        Quantity(
-            "move", r"\mu_{{{}}}", "movement of the value of node n on the ball", "Euclidean norm"
-        ),
-        Quantity("reach", "P_{{{}}}", "bound on the Jacobian of alpha^n by W^k", "spectral norm"),
-        Quantity(
-            "reach_bar",
-            r"\bar P_{{{}}}",
-            "bound on the Jacobian of alpha^n by W^k on the ball",
-            "spectral norm",
-        ),
-        Quantity(
-            "G",
-            "G_{{{}}}",
-            "movement of the back-propagated signal on the ball, at most",
-            "Euclidean norm",
-        ),
-        Quantity(
-            "submodel",
-            "g_{{{}}}",
-            "sub-model i, a function of its own parameters w_i",
-            "scalar",
-            "signed",
-        ),
-        Quantity("weight", "v_{{{}}}", "weight of sub-model i", "scalar", "signed"),
-        Quantity("eta", r"\eta", "scale of the assembly, 1/s(m)", "a number"),
-        Quantity(
-            "part_beta",
-            r"\beta_{{{}}}",
-            "bound on the Hessian norm of sub-model i",
-            "spectral norm",
-        ),
-        Quantity(
-            "part_slope",
-            r"c",
-            "least gradient norm of a sub-model times the size of its weight",
-            "Euclidean norm",
-        ),
-        Quantity(
-            "B",
-            "B^{{{}}}",
-            "derivative of the pre-activations of one layer by the activations of a lower one",
-            "a matrix; the layers are n and k",
-            "signed",
-        ),
-        Quantity(
-            "J",
-            "J_{{{}}}",
-            "bound on the Jacobian of alpha^l by all parameters",
-            "spectral norm",
-        ),
-        Quantity(
-            "Q",
-            "Q_{{{}}}",
-            "movement of the back-propagated signal on the ball, at most",
-            "maximum norm",
-        ),
-    )
-}
+        )
+        for by, symbol, what, by_what, shape in (
+            ("w", "w", "derivative", "its own weights", "(m_l, p)"),
+            ("a", r"\alpha", "derivative", "its input", "(m_l, m_{l-1})"),
+            ("ww", "ww", "second derivative", "its own weights", "a three-tensor"),
+            (
+                "wa",
+                r"w\alpha",
+                "second derivative",
+                "its own weights and its input",
+                "a three-tensor",
+            ),
+            ("aa", r"\alpha\alpha", "second derivative", "its input", "a three-tensor"),
+        )
+    ),
+    Quantity("F", "F", "outputs on the training set", "one entry for each sample", "signed"),
+    Quantity("labels", "y", "labels of the training set", "one entry for each sample", "signed"),
+    Quantity("loss", r"\mathcal L", "square loss, |F - y|^2/2", "scalar"),
+    Quantity("residual", r"\lVert F-y\rVert", "norm of the residual", "Euclidean norm"),
+    Quantity("distance", r"\lVert\theta-\theta_0\rVert", "distance moved", "Euclidean norm"),
+    Quantity("step_size", r"\eta", "step size of gradient descent", "a number"),
+    Quantity("mu", r"\mu", "lower bound on the least eigenvalue of K over the ball", "a number"),
+    Quantity("mu_inverse", r"\mu^{{-1}}", "the inverse of mu", "a number"),
+    Quantity("rate", r"\kappa", "contraction of the loss in one step, 1 - eta mu", "a number"),
+    Quantity("slope_sup", r"\Gamma", "bound on the Jacobian of F over the ball", "spectral norm"),
+    Quantity(
+        "bend_sup",
+        "B",
+        "bound on the Hessians of the outputs, weighted with the residuals, over the ball",
+        "spectral norm",
+    ),
+    Quantity("smoothness", r"\beta", "bound on the Hessian of the loss", "spectral norm"),
+    Quantity(
+        "lipschitz",
+        r"\lambda",
+        "Lipschitz constant of all layers in their inputs, at the point",
+        "largest spectral norm",
+    ),
+    Quantity("S", "S_{{{}}}", "sum of the first l powers of the Lipschitz constant", "a number"),
+    Quantity(
+        "Q_inf", r"Q_{{\infty}}", "largest entry of any back-propagated signal", "maximum norm"
+    ),
+    Quantity("Q_L", "Q_{{L}}", "largest derivative of a layer by its own weights", "spectral norm"),
+    Quantity(
+        "Q_221",
+        "Q_{{2,2,1}}",
+        "largest product of a second derivative and the derivatives that it meets",
+        "norm (2,2,1) of the second derivative",
+    ),
+    Quantity("C_1", "C_1", "constant of the curvature of the layers", "a number"),
+    Quantity("C_2", "C_2", "constant of the trained readout", "a number"),
+    Quantity(
+        "t",
+        "t_{{{}}}",
+        "weights of layer l between the slopes below and the curvature of its neurons",
+        "spectral norm of diag(sigma''(z) delta) W diag(sigma'(z^{l-1})) over sqrt(m_{l-1}), "
+        "from l = 2 on",
+    ),
+    Quantity(
+        "y",
+        "y_{{{}}}",
+        "curvature of layer l as a function of the pre-activations of layer l-1",
+        "spectral norm of X' diag(sigma''(z) delta) X over m_{l-1}, from l = 2 on, for "
+        "X = W diag(sigma'(z^{l-1}))",
+    ),
+    Quantity(
+        "e",
+        "e_{{{}}}",
+        "weights of layer l, each neuron weighted by the signal it gets",
+        "spectral norm of diag(delta) W over sqrt(m_{l-1}), from l = 2 on",
+    ),
+    Quantity(
+        "p",
+        "p_{{{}}}",
+        "largest column of the weights of layer l, neurons weighted by the signal they get",
+        "largest Euclidean norm of a column of diag(delta) W over sqrt(m_{l-1}), from l = 2 on",
+    ),
+    Quantity(
+        "u",
+        "u_{{{}}}",
+        "largest column of the weights of layer l",
+        "largest Euclidean norm of a column of W over sqrt(m_{l-1})",
+    ),
+    Quantity(
+        "N",
+        "N_{{{}}}",
+        "Jacobian of alpha^l by z^k, measured whole",
+        "spectral norm; layers l and k, l at least k",
+    ),
+    Quantity(
+        "C",
+        "C_{{{}}}",
+        "second derivative of the output by z^l, carried to z^k, measured whole",
+        "spectral norm of B' S, S = d^2 f/(dz^l)^2, B = dz^l/dz^k; layers k and l, k at most l",
+    ),
+    Quantity("lambda", r"\lambda_{{{}}}", "supremum of |sigma'| of layer l", "over R"),
+    Quantity("beta", r"\beta_{{{}}}", "supremum of |sigma''| of layer l", "over R"),
+    Quantity(
+        "epsilon",
+        r"\varepsilon_{{{}}}",
+        "bound on the Hessian norm over the ball",
+        "spectral norm",
+    ),
+    Quantity(
+        "hessian_norm",
+        r"\|\nabla^2 f\|",
+        "Hessian norm of the model",
+        "spectral norm over all trainable parameters",
+    ),
+    Quantity(
+        "gradient_norm",
+        r"\|\nabla f\|",
+        "gradient norm of the model",
+        "Euclidean norm over all trainable parameters",
+    ),
+    Quantity("kernel", "K", "tangent kernel", "inner product of two gradients", "signed"),
+    Quantity("output", "f", "output of the network", "scalar", "signed"),
+    Quantity("P", "P_{{{}}}", "bound on the Jacobian of z^l by W^k", "spectral norm"),
+    Quantity(
+        "M",
+        "M_{{{}}}",
+        "bound on the block of the Hessian for layers k and k'",
+        "spectral norm; v marks the readout",
+    ),
+    Quantity(
+        "P_bar",
+        r"\bar P_{{{}}}",
+        "bound on the Jacobian of z^l by W^k on the ball",
+        "spectral norm",
+    ),
+    Quantity(
+        "M_bar",
+        r"\bar M_{{{}}}",
+        "bound on the block of the Hessian for layers k and k' on the ball",
+        "spectral norm; v marks the readout",
+    ),
+    Quantity("s_bar", r"\bar s_{{{}}}", "weight norm on the ball, at most", "as s"),
+    Quantity("a_bar", r"\bar a_{{{}}}", "activation scale on the ball, at most", "as a"),
+    Quantity("g_bar", r"\bar g_{{{}}}", "back-propagated norm on the ball, at most", "as g"),
+    Quantity("q_bar", r"\bar q_{{{}}}", "back-propagated maximum on the ball, at most", "as q"),
+    Quantity("t_bar", r"\bar t_{{{}}}", "as t, on the ball, at most", "as t"),
+    Quantity("y_bar", r"\bar y_{{{}}}", "as y, on the ball, at most", "as y"),
+    Quantity("e_bar", r"\bar e_{{{}}}", "weights and signal on the ball, at most", "as e"),
+    Quantity(
+        "Z",
+        "Z_{{{}}}",
+        "movement of the pre-activations on the ball, at most",
+        "Euclidean norm",
+    ),
+    Quantity(
+        "failure",
+        r"\delta",
+        "allowed probability of failure",
+        "in (0, 1]",
+        "positive",
+    ),
+    Quantity("rho", r"\rho", "scale of the input", "Euclidean norm over sqrt(m_0)"),
+    Quantity("origin", r"|\sigma_{{{}}}(0)|", "value of the activation at 0", "modulus"),
+    Quantity("ceiling", r"\varsigma_{{{}}}", "supremum of |sigma| of layer l", "over R"),
+    Quantity(
+        "floor",
+        r"\underline a_{{{}}}",
+        "activation scale of layer l, at least",
+        "any positive number that the hypotheses allow",
+        "positive",
+    ),
+    Quantity(
+        "a_mid",
+        r"\mu_{{{}}}",
+        "activation scale of layer l at infinite width",
+        "root mean square of sigma_l at a normal variable of standard deviation mu_{l-1}",
+    ),
+    Quantity("a_gap", r"\nu_{{{}}}", "distance of the activation scale from mu_l, at most", "as a"),
+    Quantity("s_hat", r"\hat s_{{{}}}", "weight norm of layer l, very likely at most", "as s"),
+    Quantity("a_hat", r"\hat a_{{{}}}", "activation scale of layer l, very likely at most", "as a"),
+    Quantity(
+        "A_hat",
+        r"\hat A_{{{}}}",
+        "largest activation of layer l, very likely at most",
+        "maximum norm",
+    ),
+    Quantity(
+        "d_hat",
+        r"\hat d_{{{}}}",
+        "root mean square slope of layer l, very likely at most",
+        "Euclidean norm of sigma'(z) over sqrt(m_l)",
+    ),
+    Quantity(
+        "z_hat",
+        r"\hat z_{{{}}}",
+        "pre-activations of layer l, very likely at most",
+        "Euclidean norm",
+    ),
+    Quantity("r_hat", r"\hat r_{{{}}}", "r of layer l, very likely at most", "as r"),
+    Quantity("h_hat", r"\hat h_{{{}}}", "h of layer l, very likely at most", "as h"),
+    Quantity("c_hat", r"\hat c_{{{}}}", "c of layer l, very likely at most", "as c"),
+    Quantity("g_hat", r"\hat g_{{{}}}", "back-propagated norm, very likely at most", "as g"),
+    Quantity("q_hat", r"\hat q_{{{}}}", "back-propagated maximum, very likely at most", "as q"),
+    Quantity(
+        "y_hat",
+        r"\hat y_{{{}}}",
+        "inner product of pre-activations and back-propagated signal, very likely at most",
+        "absolute value of z . diag(sigma'(z)) delta",
+    ),
+    Quantity("E", "E_{{{}}}", "movement of the activations on the ball, at most", "Euclidean norm"),
+    Quantity(
+        "node_map",
+        "A^{{{}}}",
+        "linear map by which node n acts on its parent, linear in its weights W^n",
+        "from the parent's value to the value of n",
+        "signed",
+    ),
+    Quantity(
+        "own",
+        "B^{{{}}}",
+        "derivative of the value of node n by its own weights W^n",
+        "from the weights to the value of n, linear in the parent's value",
+        "signed",
+    ),
+    Quantity(
+        "form",
+        "T^{{{}}}",
+        "bilinear form of node n in its weights and its parent's value",
+        "three-tensor, (T(V, a))_k = a' T_k V",
+        "signed",
+    ),
+    Quantity(
+        "link",
+        "L^{{{}}}",
+        "fixed linear map of node n on the value of its j-th parent, counted from 0",
+        "does not depend on the parameters",
+        "signed",
+    ),
+    Quantity("covector", "e", "which output is meant", "a unit vector", "signed"),
+    Quantity(
+        "node_norm",
+        "s_{{{}}}",
+        "norm of the map A^n by which node n acts on its parent",
+        "spectral norm",
+    ),
+    Quantity(
+        "node_norm_bar",
+        r"\bar s_{{{}}}",
+        "the same on the ball, at most",
+        "as s",
+    ),
+    Quantity(
+        "own_norm",
+        "b_{{{}}}",
+        "norm of the derivative of the value of node n by its own weights",
+        "spectral norm",
+    ),
+    Quantity("own_norm_bar", r"\bar b_{{{}}}", "the same on the ball, at most", "as b"),
+    Quantity(
+        "mixed_norm",
+        "x_{{{}}}",
+        "norm of the mixed derivative of the output by W^n and by the parent's value",
+        "spectral norm",
+    ),
+    Quantity("mixed_norm_bar", r"\bar x_{{{}}}", "the same on the ball, at most", "as x"),
+    Quantity(
+        "tau",
+        r"\tau_{{{}}}",
+        "constant of the bilinear form of node n",
+        "|c . T(V, a)| <= tau |c| |V| |a|",
+    ),
+    Quantity(
+        "ell",
+        r"\ell_{{{}}}",
+        "bound on the fixed map of node n on its j-th parent",
+        "spectral norm",
+    ),
+    Quantity(
+        "move", r"\mu_{{{}}}", "movement of the value of node n on the ball", "Euclidean norm"
+    ),
+    Quantity("reach", "P_{{{}}}", "bound on the Jacobian of alpha^n by W^k", "spectral norm"),
+    Quantity(
+        "reach_bar",
+        r"\bar P_{{{}}}",
+        "bound on the Jacobian of alpha^n by W^k on the ball",
+        "spectral norm",
+    ),
+    Quantity(
+        "G",
+        "G_{{{}}}",
+        "movement of the back-propagated signal on the ball, at most",
+        "Euclidean norm",
+    ),
+    Quantity(
+        "submodel",
+        "g_{{{}}}",
+        "sub-model i, a function of its own parameters w_i",
+        "scalar",
+        "signed",
+    ),
+    Quantity("weight", "v_{{{}}}", "weight of sub-model i", "scalar", "signed"),
+    Quantity("eta", r"\eta", "scale of the assembly, 1/s(m)", "a number"),
+    Quantity(
+        "part_beta",
+        r"\beta_{{{}}}",
+        "bound on the Hessian norm of sub-model i",
+        "spectral norm",
+    ),
+    Quantity(
+        "part_slope",
+        r"c",
+        "least gradient norm of a sub-model times the size of its weight",
+        "Euclidean norm",
+    ),
+    Quantity(
+        "B",
+        "B^{{{}}}",
+        "derivative of the pre-activations of one layer by the activations of a lower one",
+        "a matrix; the layers are n and k",
+        "signed",
+    ),
+    Quantity(
+        "J",
+        "J_{{{}}}",
+        "bound on the Jacobian of alpha^l by all parameters",
+        "spectral norm",
+    ),
+    Quantity(
+        "Q",
+        "Q_{{{}}}",
+        "movement of the back-propagated signal on the ball, at most",
+        "maximum norm",
+    ),
+)
 
 CENTRE = make("point", "theta0")
 POINT = make("point", "theta")
@@ -629,7 +626,7 @@ def outputs(point: Term, at: Term = SAMPLES) -> Term:
 
 def residual(point: Term, at: Term = SAMPLES) -> Term:
     """F - y, the outputs less the labels."""
-    labels = make("op", "y", SAMPLE_SPACE, SCALAR, at)
+    labels = make("op", "labels", SAMPLE_SPACE, SCALAR, at)
     return make("plus", outputs(point, at), make("neg", labels))
 
 

@@ -277,7 +277,7 @@ def _named(term: Term, env: Environment) -> Operator:
             found = operators.selection(*env.arch.block(which), env.arch.num_params)
         case "F" if point is not None and at is not None:
             found = _outputs(point, at, env)
-        case "y" if at is not None:
+        case "labels" if at is not None:
             found = operators.vector(env.label(at))
         case "dw" | "da" | "dww" | "dwa" | "daa":
             found = partials.measured(term, env)

@@ -36,7 +36,7 @@ def _outputs(point: Term) -> Term:
 
 
 def _residual(point: Term) -> Term:
-    labels = make("op", "y", SPACE, SCALAR, SET)
+    labels = make("op", "labels", SPACE, SCALAR, SET)
     return make("plus", _outputs(point), make("neg", labels))
 
 

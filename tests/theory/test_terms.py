@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from fractions import Fraction
 
 import pytest
@@ -28,7 +29,18 @@ from theory.terms import (
     tensor,
     transpose,
 )
-from theory.vocabulary import CENTRE, INPUT, POINT, activation, layer, output, weights, width
+from theory.vocabulary import (
+    CENTRE,
+    INPUT,
+    POINT,
+    Quantity,
+    activation,
+    layer,
+    named_once,
+    output,
+    weights,
+    width,
+)
 
 L = make("index", "l", 0)
 R = make("sym", "R")
@@ -155,3 +167,10 @@ def test_shapes_of_products_and_transposes():
     assert dot(w, transpose(w)).shape == (layer(2), layer(2))
     assert make("jac", output(POINT, INPUT), POINT).shape == (SCALAR, PARAMS)
     assert eq(power(R, 2), mul(R, R)).sort == "formula"
+
+
+def test_a_quantity_has_one_meaning():
+    first = Quantity("mu", r"\mu", "a bound on eigenvalues", "a number")
+    with pytest.raises(ValueError, match="'mu' stands for 'a bound on eigenvalues' and 'a scale'"):
+        named_once(first, replace(first, meaning="a scale"))
+    assert named_once(first) == {"mu": first}

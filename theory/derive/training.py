@@ -575,7 +575,7 @@ def multiple_distance(point: Term) -> Judgement:
     """For kappa F: ``|kappa F0 - y| <= |kappa F - y| + kappa Gamma |theta - theta_0|``."""
     moved = _moved_outputs(point)
     gap = minus(outputs(point), outputs(CENTRE))
-    labels = make("op", "y", SAMPLE_SPACE, SCALAR, SAMPLES)
+    labels = make("op", "labels", SAMPLE_SPACE, SCALAR, SAMPLES)
     here, there = (minus(make("scale", KAPPA, outputs(p)), labels) for p in (point, CENTRE))
     value = plus(here, make("neg", make("scale", KAPPA, gap)))
     known: Known = {norm(here): reflexive(norm(here)), norm(gap): moved}
