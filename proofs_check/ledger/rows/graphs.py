@@ -81,9 +81,7 @@ def convolutional() -> Experiment:
     squared = holds.without(
         "linear output", "the same networks, output f^2", largest_hessian(_squared(net))
     )
-    narrow = holds.without(
-        "wide layers", "one channel before the pooling", largest_hessian(single)
-    )
+    narrow = holds.without("wide layers", "one channel before the pooling", largest_hessian(single))
     return Experiment("LZB20/A8", (holds,), (squared, narrow))
 
 
