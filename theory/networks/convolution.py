@@ -6,6 +6,7 @@ import itertools
 import math
 from collections import Counter
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, ClassVar, Final
 
 import sympy
@@ -51,7 +52,7 @@ class ConvRule(BilinearRule):
     padding: str
 
     @property
-    def tables(self) -> tuple[list[list[int]], ...]:
+    def tables(self) -> tuple[tuple[tuple[int, ...], ...], ...]:
         """For each axis which position patch p has at place j of the kernel, -1 for a zero."""
         sizes = zip(self.before[1:], self.kernel, self.stride, strict=True)
         return tuple(positions(int(n), k, s, self.padding) for n, k, s in sizes)
@@ -59,7 +60,8 @@ class ConvRule(BilinearRule):
     @property
     def shape(self) -> Shape:
         """(channels, patches along each axis...)."""
-        return (self.channels, *(len(table[0]) for table in self.tables))
+        sizes = zip(self.before[1:], self.kernel, self.stride, strict=True)
+        return (self.channels, *(patches(int(n), k, s, self.padding) for n, k, s in sizes))
 
     @property
     def weight_shape(self) -> tuple[Size, Size]:
@@ -120,7 +122,13 @@ def _outer(left: Any, right: Any, combine: Any) -> Any:
     return both.reshape(left.shape[0] * right.shape[0], left.shape[1] * right.shape[1])
 
 
-def positions(length: int, kernel: int, stride: int, padding: str) -> list[list[int]]:
+def patches(length: int, kernel: int, stride: int, padding: str) -> int:
+    """How many patches there are along one axis; see `positions`."""
+    return (length - kernel) // stride + 1 if padding == "valid" else -(-length // stride)
+
+
+@lru_cache(maxsize=256)
+def positions(length: int, kernel: int, stride: int, padding: str) -> tuple[tuple[int, ...], ...]:
     """Which position each place of the kernel sees in each patch, along one axis.
 
     Args:
@@ -132,7 +140,7 @@ def positions(length: int, kernel: int, stride: int, padding: str) -> list[list[
     Returns:
         A table [place][patch] of positions; -1 stands for a zero beyond an end.
     """
-    count = (length - kernel) // stride + 1 if padding == "valid" else -(-length // stride)
+    count = patches(length, kernel, stride, padding)
     start = 0
     if padding == "same":
         start = -(max((count - 1) * stride + kernel - length, 0) // 2)
@@ -140,8 +148,8 @@ def positions(length: int, kernel: int, stride: int, padding: str) -> list[list[
         start = -((kernel - 1) // 2)
     seen = [[start + p * stride + j for p in range(count)] for j in range(kernel)]
     if padding == "circular":
-        return [[i % length for i in row] for row in seen]
-    return [[i if 0 <= i < length else -1 for i in row] for row in seen]
+        return tuple(tuple(i % length for i in row) for row in seen)
+    return tuple(tuple(i if 0 <= i < length else -1 for i in row) for row in seen)
 
 
 @dataclass(frozen=True, init=False, repr=False)
