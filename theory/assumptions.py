@@ -61,6 +61,16 @@ _FACTS: dict[str, tuple[str, str]] = {
         "the Hessian norm of g_i by its own parameters is at most beta_i",
         r"$\|\Pi_i\nabla^2g_i\Pi_i^\top\|\le\beta_i$",
     ),
+    "signs": (
+        "the weights v_1, ..., v_COUNT are independent, uniform on -1 and 1, and independent of "
+        "theta_0",
+        r"the weights $v_1,\dots,v_{COUNT}$ are independent, uniform on $\{-1,1\}$, and "
+        r"independent of $\theta_0$",
+    ),
+    "output_bounded": (
+        "|g_i| <= G at all parameters and inputs",
+        r"$|g_i|\le G$ at all parameters and inputs",
+    ),
     "part_steep": (
         "|v_i| times the gradient norm of g_i is at least c",
         r"$c\le|v_i|\,\|\Pi_i\nabla g_i\|$",
@@ -119,11 +129,13 @@ _ORDER = (
     "gaussian",
     "twice_differentiable",
     "assembly",
+    "signs",
     "shared",
     "scale",
     "dominant",
     "part_bounded",
     "part_steep",
+    "output_bounded",
 )
 
 
@@ -160,7 +172,7 @@ def _describe(key: tuple[str, ...], formulas: tuple[Term, ...]) -> Assumption:
         return Assumption(name, text, latex, formulas)
     if name == "forall" and first.args[3].head == "fact" and first.args[0] in ("l", "i"):
         return _for_all(first, formulas)
-    if name in ("assembly", "shared", "scale", "dominant"):
+    if name in ("assembly", "signs", "shared", "scale", "dominant"):
         return _assembled(name, first, formulas)
     if name in _OF_LAYERS:
         where = _layers(formulas)

@@ -51,6 +51,7 @@ ROWS: Final[dict[str, str]] = {
     "LZB22/B2": "theory.ledger.assemblies:gradient",
     "LZB22/B2-floor": "theory.ledger.assemblies:gradient_floor",
     "LZB22/B2-ratio": "theory.ledger.assemblies:like_with_like",
+    "LZB22/B2-output": "theory.ledger.assemblies:output",
     "LZB22/B3": "theory.ledger.assemblies:dominating",
     "LZB22/B3-dominance": "theory.ledger.assemblies:dominance_dial",
     "LZB22/B3-sharing": "theory.ledger.assemblies:sharing",

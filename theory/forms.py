@@ -384,7 +384,8 @@ FORMS: dict[str, Rule] = {
     "ball": _binder,
     "everywhere": _everywhere,
     # `likely p F`: F fails with probability at most p over the random weights at the point theta0,
-    # which is bound in F, and over the readout, also a fixed one (see theory.lemmas.gaussian)
+    # which is bound in F, and over the readout, also a fixed one (see theory.lemmas.gaussian), or,
+    # for an assembly, over the signs v_i of its weights
     "likely": _likely,
 }
 

@@ -440,6 +440,7 @@ QUANTITIES: dict[str, Quantity] = named_once(
         "least gradient norm of a sub-model times the size of its weight",
         "Euclidean norm",
     ),
+    Quantity("part_size", "G", "bound on the values of all sub-models", "a number"),
     Quantity(
         "B",
         "B^{{{}}}",

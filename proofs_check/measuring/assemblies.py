@@ -145,6 +145,7 @@ class AssemblyEnvironment(Environment):
         self.betas = np.asarray(norms if betas is None else betas, dtype=np.float64)
         self.floor = float(np.min(totals * slopes)) if floor is None else floor
         self.norms, self.steepness = norms, totals * slopes
+        self.ceiling = float(np.max(np.abs(where.values[:-1])))
 
     def dimension(self, space: Term) -> int:
         """The dimension of a space: m of the sub-models, p_i of the parameters of one."""
@@ -174,6 +175,8 @@ class AssemblyEnvironment(Environment):
                 return Measured(float(self.betas[index - 1]))
             case "part_slope", _:
                 return Measured(self.floor)
+            case "part_size", []:
+                return Measured(self.ceiling)
         return None
 
     def own_operator(self, term: Term) -> Operator | None:
@@ -230,6 +233,11 @@ class AssemblyEnvironment(Environment):
         match name, tags:
             case "assembly", [int(count)]:
                 return count == where.count
+            case "signs", [int(count)]:
+                signs = bool(np.all(np.abs(where.weights.sum(axis=1)) == 1.0))
+                return count == where.count and signs
+            case "output_bounded", [int(index)]:
+                return abs(float(where.values[index - 1])) <= self.ceiling * (1 + CLOSE)
             case "shared", [int(count), int(members)]:
                 return (count, members) == where.weights.shape
             case "scale", [int(p), int(q)]:

@@ -25,7 +25,9 @@ from theory.proofs import Proof
 from theory.terms import PARAMS, SCALAR, Term, make
 
 # real symbols that trusted lemmas speak about
-INTERPRETED = frozenset({"lambda", "beta", "J", "eta", "part_beta", "part_slope", "tau", "ell"})
+INTERPRETED = frozenset(
+    {"lambda", "beta", "J", "eta", "part_beta", "part_slope", "part_size", "tau", "ell"}
+)
 INTERPRETED |= {"ceiling", "origin", "rho", "failure", "floor"}
 MEASURED = frozenset({*vocabulary.STATISTICS, *GRAPH_STATISTICS})  # measured on networks
 
@@ -70,6 +72,8 @@ _FACTS: dict[str, tuple[str, ...]] = {
     "twice_differentiable": ("input",),
     "assembly": ("count",),
     "shared": ("count", "count"),
+    "signs": ("count",),
+    "output_bounded": ("part",),
     "scale": ("count", "count"),
     "dominant": ("part", "natural", "count"),
     "part_bounded": ("part", "point", "input"),

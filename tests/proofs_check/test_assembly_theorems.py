@@ -13,14 +13,17 @@ import proofs_check
 import theory
 from proofs_check import small_assemblies
 from proofs_check.assemblies import measure_assembly
+from proofs_check.chance import Trials
 from proofs_check.measuring.assemblies import AssemblyEnvironment, environment
 from proofs_check.measuring.evaluate import Comparison, EvaluationError, evaluate
 from proofs_check.replay.hypotheses import contradictions, kind_of
 from theory.assemblies import Assembly, SubFunction
+from theory.evaluation import evaluate as numbers
 from theory.ledger.assemblies import assembly_bound, dominance_dial
-from theory.lemmas import fact
+from theory.lemmas import INPUT_X, fact, schema
 from theory.proofs import linearize
-from theory.terms import eq, le, make, mul, rat, substitute
+from theory.terms import eq, le, make, mul, norm, rat, substitute, subterms
+from theory.vocabulary import CENTRE, FAILURE, INPUT, submodel, symbol
 
 NAMES = [
     "LZB22/B1",
@@ -244,3 +247,74 @@ def test_environments_refuse_what_they_do_not_know():
     block = theory.catalog["LZB22/B3"].statement
     with pytest.raises(EvaluationError, match="no sub-model 3"):
         evaluate(substitute(block, {I: 3}), env)
+
+
+# -- random signs ---------------------------------------------------------------------------------
+
+DRAWS = 20_000
+
+
+def failures(formula, values, delta, seed=0):
+    """How often ``likely(delta, |f| <= bound)`` fails over random signs, the g_i given."""
+    chance, inner = formula.args
+    signs = np.random.default_rng(seed).choice([-1.0, 1.0], (DRAWS, len(values)))
+    eta = len(values) ** -0.5
+    known = {symbol("eta"): eta, FAILURE: delta, symbol("part_size"): max(map(abs, values))}
+    known |= {norm(submodel(i, CENTRE, INPUT)): abs(g) for i, g in enumerate(values, 1)}
+    bound = numbers(substitute(inner.args[1], {M: len(values)}), known)
+    failed = int(np.sum(np.abs(eta * signs @ np.asarray(values)) > bound * (1 + 1e-12)))
+    return Trials(failed, DRAWS, float(numbers(chance, known)))
+
+
+CASES = {
+    "equal": [1.0] * 9,
+    "one large": [3.0, 0.1, -0.1, 0.05],
+    "two": [1.0, -1.0],
+    "zero": [0.0, 0.0],
+    "many": np.random.default_rng(2).standard_normal(40).tolist(),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("delta", [0.9, 0.3, 0.01])
+def test_the_output_exceeds_its_bound_no_more_often_than_said(case, delta):
+    for formula in (hoeffding(), theory.catalog["LZB22/B2-output"].statement):
+        assert not failures(formula, CASES[case], delta).refuted
+
+
+def hoeffding():
+    return substitute(schema("signed_sum").conclusion, {INPUT_X: INPUT})
+
+
+@pytest.mark.parametrize(
+    ("factor", "refuted"), [(Fraction(1, 2), True), (Fraction(3, 5), True), (Fraction(1), False)]
+)
+def test_a_sharper_constant_is_refuted(factor, refuted):
+    p, inner = hoeffding().args
+    formula = make("likely", p, le(inner.args[0], mul(rat(factor), inner.args[1])))
+    assert failures(formula, CASES["equal"], 0.05).refuted is refuted
+
+
+def test_a_smaller_probability_is_refuted():
+    """Without the factor 2 of the two tails: one atom of the sum says so."""
+    p, inner = hoeffding().args
+    formula = make("likely", mul(rat(1, 4), p), inner)
+    assert failures(formula, CASES["two"], 0.9).refuted
+
+
+def test_signs_are_needed():
+    """With all weights one the output is sqrt(m) times a sub-model's, whatever the probability."""
+    env = environment(
+        numerics.instantiate(Assembly(small_assemblies.LINE, 16, "ones"), seed=0), [1.0, 0.0]
+    )
+    assert evaluate(fact("signs", 16), env)  # signs they are, but not random ones
+    model = numerics.instantiate(Assembly(small_assemblies.LINE, 16, "gaussian"), seed=0)
+    assert not evaluate(fact("signs", 16), environment(model, [1.0, 0.0]))
+    assert kind_of(fact("signs", M)) == "fact"
+
+
+def test_no_random_hypothesis_is_left():
+    judgement = theory.catalog["LZB22/B2-output"].judgement
+    assert judgement.rule == "likely_intro"
+    for formula in judgement.hypotheses:
+        assert not any(t.sort in ("op", "point") for t in subterms(formula))

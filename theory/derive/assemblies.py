@@ -20,8 +20,10 @@ from theory.lemmas import (
     vector_variable,
 )
 from theory.lemmas.assemblies import COUNT, MEMBERS, PART
-from theory.terms import PARAMS, Arg, Term, dot, make, mul, norm, power, root, transpose
+from theory.terms import ONE, PARAMS, Arg, Term, dot, make, mul, norm, power, root, transpose
 from theory.vocabulary import (
+    CENTRE,
+    FAILURE,
     INPUT,
     PARTS,
     POINT,
@@ -40,6 +42,7 @@ WHOLE = hessian(POINT, INPUT)
 SLOPE = gradient(POINT, INPUT)
 HERE: dict[Term, Arg] = {POINT_P: POINT, INPUT_X: INPUT}
 ASSEMBLY = kernel.hypothesis(fact("assembly", COUNT))
+SIGNS = kernel.hypothesis(fact("signs", COUNT))
 
 
 def _in_range(index: Term) -> Judgement:
@@ -235,6 +238,39 @@ def bounded_parts() -> Judgement:
     body = mul(norm(part_weight(PART)), symbol("part_beta", PART, POINT, INPUT))
     grown = term_by_term("rmax", (hessian_size(PART), body), each)
     return chain(exact, kernel.monotone(mul(ETA, r), {r: grown}))
+
+
+def likely_output() -> Judgement:
+    """B2: with probability 1 - delta over the signs, ``|f| <= eta t(delta/2) sqrt(sum g_i^2)``."""
+    return use("signed_sum", bind={COUNT: COUNT, INPUT_X: INPUT}, given=[ASSEMBLY, SIGNS])
+
+
+def bounded_output() -> Judgement:
+    """B2: with probability 1 - delta over the signs, ``|f| <= t(delta/2) G`` at s = sqrt(m)."""
+    event = likely_output()
+    inner = event.conclusion.args[1]
+    size = symbol("part_size")
+    body = inner.args[1].args[2].args[0].args[3]
+    r = real_variable("?")
+
+    def each(index: Term) -> Judgement:
+        bounded = for_each("output_bounded", index)
+        place = {INDEX: index, POINT_P: CENTRE, INPUT_X: INPUT}
+        most = kernel.monotone(squared(r), {r: use("output_bound", bind=place, given=[bounded])})
+        return chain(most, kernel.by_form(squared(size), mul(squared(size), ONE)))
+
+    total = term_by_term("rsum", (body, ONE), each, factor=squared(size))
+    count = use("part_count", bind={COUNT: COUNT}, given=[ASSEMBLY])
+    counted = kernel.congruence(mul(squared(size), r), {r: kernel.symmetry(count)})
+    spread = chain(total, counted)
+    eta = use("scale", 1, 2, given=[kernel.hypothesis(fact("scale", 1, 2))])
+    a, b = real_variable("?0"), real_variable("?1")
+    chance = inner.args[1].args[1]
+    grown = kernel.monotone(mul(a, chance, root(b)), {a: eta, b: spread})
+    value = mul(chance, size)
+    bound = chain(kernel.hypothesis(inner), grown)
+    bound = chain(bound, kernel.by_form(bound.conclusion.args[1], value))
+    return kernel.likely_intro(bound, kernel.by_form(FAILURE, FAILURE), [event])
 
 
 def scaled_bound(scale: tuple[int, int] = (1, 2)) -> Judgement:

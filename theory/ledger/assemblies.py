@@ -113,6 +113,20 @@ def like_with_like() -> Theorem:
     )
 
 
+def output() -> Theorem:
+    """B2: the output is O(1) at the scale sqrt(m), with an explicit constant and probability."""
+    return _theorem(
+        "LZB22/B2-output",
+        "the output of an assembly is O(1) with high probability",
+        assemblies.bounded_output(),
+        (Claim("hoeffding", "random signs", assemblies.likely_output()),),
+        remarks=(
+            "The probability is over the signs v_1, ..., v_m alone; it holds for every value of "
+            "the parameters. With s(m) = m the output shrinks as m^(-1/2), as the gradient does.",
+        ),
+    )
+
+
 def dominating() -> Theorem:
     """B3: no sub-model's share of the Hessian can be averaged away."""
     return _theorem(

@@ -20,8 +20,24 @@ from theory.lemmas.base import (
     require,
     vector_variable,
 )
-from theory.terms import ONE, PARAMS, Term, dot, eq, le, make, norm, power, rat, transpose
+from theory.terms import (
+    ONE,
+    PARAMS,
+    Term,
+    dot,
+    eq,
+    le,
+    make,
+    mul,
+    norm,
+    power,
+    rat,
+    root,
+    transpose,
+)
 from theory.vocabulary import (
+    CENTRE,
+    FAILURE,
     PARTS,
     gradient,
     hessian,
@@ -33,6 +49,7 @@ from theory.vocabulary import (
     squared,
     submodel,
     symbol,
+    tail,
 )
 
 COUNT = make("index", "m", 0)
@@ -220,3 +237,39 @@ def _part_floor() -> Schema:
     right = make("mul", norm(part_weight(INDEX)), norm(part_gradient(INDEX, POINT_P, INPUT_X)))
     premise = fact("part_steep", INDEX, POINT_P, INPUT_X)
     return Schema((premise,), le(symbol("part_slope", POINT_P, INPUT_X), right))
+
+
+RANDOM_SIGNS = ("signed_sum",)
+"""Lemmas that hold with a probability over the signs of an assembly's weights."""
+
+
+def signed_sum_bound() -> Term:
+    """``eta sqrt(2 ln(2/delta)) sqrt(sum_i g_i^2)`` at the centre."""
+    squares = squared(norm(submodel(PART, CENTRE, INPUT_X)))
+    spread = root(make("rsum", "i", 1, COUNT, squares))
+    return mul(symbol("eta"), tail(mul(rat(1, 2), FAILURE)), spread)
+
+
+@lemma(
+    "signed_sum",
+    "Hoeffding's inequality for random signs",
+    r"\mathbb P\bigl(|\eta\sum_iv_ig_i|>\eta\sqrt{2\ln(2/\delta)\sum_ig_i^2}\bigr)\le\delta",
+    "Boucheron, Lugosi and Massart, Concentration Inequalities, 2013, Theorem 2.8",
+    "BoucheronLugosiMassart2013",
+)
+def _signed_sum() -> Schema:
+    event = le(norm(output(CENTRE, INPUT_X)), signed_sum_bound())
+    premises = (fact("assembly", COUNT), fact("signs", COUNT))
+    return Schema(premises, make("likely", FAILURE, event))
+
+
+@lemma(
+    "output_bound",
+    "the bound on the values of the sub-models",
+    r"|g_i|\le G",
+    "definition of the constant",
+    "LZB22",
+)
+def _output_bound() -> Schema:
+    left = norm(submodel(INDEX, POINT_P, INPUT_X))
+    return Schema((fact("output_bounded", INDEX),), le(left, symbol("part_size")))

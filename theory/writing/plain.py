@@ -24,6 +24,7 @@ _OPERATORS = {
     "submodel": "g",
     "weight": "v",
 }
+_SYMBOLS = {"part_size": "G", "part_slope": "c", "part_beta": "beta"}
 
 
 _SHORT = {
@@ -61,7 +62,7 @@ def _named(term: Term) -> str:
     """A symbol with its layer indices; the centre is marked 0, the ball's point is not."""
     tags = term.args[3:] if term.head == "op" else term.args[1:]
     name = str(_SHORT.get(term.args[0], term.args[0]))
-    name = _OPERATORS.get(name, name) if term.head == "op" else name
+    name = (_OPERATORS if term.head == "op" else _SYMBOLS).get(name, name)
     if name == "theta" and len(tags) == 1 and tags[0] not in (CENTRE, POINT):
         return _tag(tags[0])
     if term.head == "op" and CENTRE in tags:
