@@ -47,7 +47,7 @@ from theory.vocabulary import (
     weights,
 )
 
-X, Y = make("sym", "x"), make("sym", "y")
+X, Y = make("sym", "x"), make("sym", "other")
 L = make("index", "l", 0)
 STAR = make("point", "*")
 NAMES = tuple(theory.catalog)
