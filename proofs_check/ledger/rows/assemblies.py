@@ -29,7 +29,9 @@ from proofs_check.ledger.experiment import (
 )
 from proofs_check.verification.statements import Sides
 from theory.assemblies import Assembly, SubFunction
+from theory.evaluation import evaluate
 from theory.networks import Activation, Dense, Input, Network, Readout
+from theory.vocabulary import FAILURE, symbol
 
 Array = NDArray[np.float64]
 
@@ -211,6 +213,45 @@ def gradient() -> Experiment:
         "scale sqrt(m)", "the same at s = m (mean field)", _least(assembly(scale="linear"))
     )
     return Experiment("LZB22/B2-floor", (holds, ratio), (fails,))
+
+
+DELTA = 0.05
+LIFTED = SubFunction(
+    lambda w, x: jax.nn.sigmoid(w @ x / math.sqrt(DIM)), DIM, DIM, beta=1.0, name="sigmoid"
+)
+"""Values between 0 and 1, on average 1/2: without signs they add up."""
+
+
+def _output_size(described: Assembly) -> Measure:
+    """|f| against ``sqrt(2 ln(2/delta)) G`` with G = 1."""
+    theorem = theory.catalog["LZB22/B2-output"]
+    values = {FAILURE: DELTA, symbol("part_size"): 1.0}
+    bound = float(evaluate(theorem.inequality.args[1], values))
+
+    def measure(count: int, seed: int) -> Sample:
+        output = _model(described, count, seed).apply(None, _input(seed))
+        return Sample.of(abs(float(output)), bound)
+
+    return measure
+
+
+@row("LZB22/B2-output")
+def output() -> Experiment:
+    """B2: random signs keep the output O(1); without them it grows as sqrt(m)."""
+    holds = Family(
+        "m sigmoids of a linear form each, random signs, s = sqrt(m), delta = 0.05",
+        "|f|",
+        _output_size(assembly(parts=LIFTED)),
+        widths=COUNTS,
+        seeds={"quick": 20, "full": 60},
+        budget=DELTA,
+    )
+    fails = holds.without(
+        "random signs",
+        "the same, all weights one",
+        _output_size(assembly(parts=LIFTED, weights="ones")),
+    )
+    return Experiment("LZB22/B2-output", (holds,), (fails,))
 
 
 # -- B3 -------------------------------------------------------------------------------------------
