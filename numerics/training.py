@@ -31,7 +31,9 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from numerics.activations import jax_function
-from numerics.models import Model, Params, check_input, check_params, forward
+from numerics.graphs.model import AnyModel, GraphModel, outputs
+from numerics.graphs.walk import Walk
+from numerics.models import Params, check_input, check_params, forward
 from numerics.tolerances import Numbers
 from theory.activations import ActivationFunction, activation
 
@@ -86,7 +88,7 @@ class Training:
 
 
 def gradient_descent(
-    model: Model,
+    model: AnyModel,
     X: Numbers,
     y: Numbers,
     *,
@@ -95,12 +97,13 @@ def gradient_descent(
     outer: ActivationFunction | str | None = None,
     rescale: float | int | None = None,
     params: Params | None = None,
+    output: int = 0,
 ) -> Training:
     """Train all trainable parameters by full-batch gradient descent on the square loss.
 
     Args:
         model: the network.
-        X: inputs, shape ``(n, d)``.
+        X: inputs, shape ``(n, d)``, or ``(n, *input shape)``.
         y: targets, shape ``(n,)``.
         steps: how many, at least 1.
         step_size: eta; None for ``1 / lambda_max(K_0)`` of the trained function, half of what a
@@ -109,6 +112,7 @@ def gradient_descent(
         outer: phi, to train ``phi(f)`` instead of f.
         rescale: alpha, to train ``alpha (f - f(theta_0))`` instead of f.
         params: theta_0; None means `model.params`.
+        output: which output f is, where the network has several.
 
     Returns:
         The run.
@@ -120,7 +124,9 @@ def gradient_descent(
         ValueError: inputs or a parameter have the wrong shape.
     """
     params = check_params(model, params)
-    inputs = jnp.atleast_2d(check_input(model, X))
+    inputs = check_input(model, X)
+    if inputs.ndim == (len(model.input_shape) if isinstance(model, GraphModel) else 1):
+        inputs = inputs[None]
     targets = _targets(y, inputs, model)
     count = _count(steps)
     scale = _scale(rescale)
@@ -130,9 +136,9 @@ def gradient_descent(
             f"than {MOST_ENTRIES} entries; take fewer inputs or a narrower network"
         )
         raise TrainingError(msg)
-    function = _function(model.net.activations, None if outer is None else activation(outer))
+    function, fixed = _trained(model, None if outer is None else activation(outer), output)
     centred = jnp.asarray(0.0 if rescale is None else 1.0, inputs.dtype)
-    start = (params, model.readout, inputs, targets, jnp.asarray(scale, inputs.dtype), centred)
+    start = (params, fixed, inputs, targets, jnp.asarray(scale, inputs.dtype), centred)
     if step_size is None:
         largest = float(_largest(function, *start))
         if not (math.isfinite(largest) and largest > 0):
@@ -178,7 +184,28 @@ def smoothness(
 
 # -- compiled -------------------------------------------------------------------------------------
 
-Function = Callable[[Params, Array, Array], Array]
+Function = Callable[[Params, Any, Array], Array]
+
+
+def _trained(
+    model: AnyModel, outer: ActivationFunction | None, output: int
+) -> tuple[Function, Any]:
+    """f(params, fixed, x) for one input, one object per architecture; and what is fixed in it."""
+    output = model.checked_output(output)
+    if isinstance(model, GraphModel):
+        return _graph_function(model.walk, outer, output), model.fixed
+    return _function(model.net.activations, outer), model.readout
+
+
+@lru_cache(maxsize=256)
+def _graph_function(steps: Walk, outer: ActivationFunction | None, output: int) -> Function:
+    apply = None if outer is None else jax_function(outer)
+
+    def function(params: Params, fixed: Any, x: Array) -> Array:
+        value = jnp.reshape(outputs(steps, params, fixed, x), (-1,))[output]
+        return value if apply is None else apply(value)
+
+    return function
 
 
 @lru_cache(maxsize=256)
@@ -195,10 +222,10 @@ def _function(
     return function
 
 
-def _jacobian(function: Function, params: Params, readout: Array, X: Array) -> tuple[Array, Params]:
+def _jacobian(function: Function, params: Params, fixed: Any, X: Array) -> tuple[Array, Params]:
     """Outputs, shape (n,), and gradients by parameters, leaves of shape (n, ...)."""
     values: tuple[Array, Params] = jax.vmap(jax.value_and_grad(function), in_axes=(None, None, 0))(
-        params, readout, X
+        params, fixed, X
     )
     return values
 
@@ -210,9 +237,9 @@ def _gram(jacobian: Params, scale: Array) -> Array:
 
 @partial(jax.jit, static_argnums=0)
 def _largest(
-    function: Function, params: Params, readout: Array, X: Array, _: Array, scale: Array, __: Array
+    function: Function, params: Params, fixed: Any, X: Array, _: Array, scale: Array, __: Array
 ) -> Array:
-    gram = _gram(_jacobian(function, params, readout, X)[1], scale)
+    gram = _gram(_jacobian(function, params, fixed, X)[1], scale)
     return jnp.linalg.eigvalsh((gram + gram.T) / 2)[-1]
 
 
@@ -221,7 +248,7 @@ def _descend(
     function: Function,
     steps: int,
     params: Params,
-    readout: Array,
+    fixed: Any,
     X: Array,
     y: Array,
     scale: Array,
@@ -229,10 +256,10 @@ def _descend(
     eta: Array,
 ) -> tuple[Params, dict[str, Array]]:
     """All steps; what is recorded at each, and once more at the end."""
-    origin = centred * _jacobian(function, params, readout, X)[0]
+    origin = centred * _jacobian(function, params, fixed, X)[0]
 
     def look(now: Params) -> tuple[Params, dict[str, Array]]:
-        values, jacobian = _jacobian(function, now, readout, X)
+        values, jacobian = _jacobian(function, now, fixed, X)
         outputs = scale * (values - origin)
         residual = outputs - y
         gradient = jax.tree.map(lambda j: scale * jnp.tensordot(residual, j, 1), jacobian)
@@ -291,7 +318,7 @@ def _result(eta: float, targets: Any, final: Params, path: dict[str, np.ndarray]
     )
 
 
-def _targets(y: Numbers, inputs: Array, model: Model) -> Array:
+def _targets(y: Numbers, inputs: Array, model: AnyModel) -> Array:
     targets = jnp.asarray(y, dtype=model.dtype)
     if targets.shape != inputs.shape[:1]:
         msg = f"y has shape {targets.shape}; {inputs.shape[0]} inputs need ({inputs.shape[0]},)"

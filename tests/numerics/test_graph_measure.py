@@ -132,6 +132,19 @@ def test_the_gradient_of_the_curvature_is_that_of_the_eigenvalue():
     assert (ends[0] - ends[1]) / 2e-5 == pytest.approx(1 / abs(factor), rel=1e-4)
 
 
+def test_networks_of_any_architecture_are_trained():
+    model, x = sample("fixed-outputs")
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((3, *x.shape)), rng.standard_normal(3)
+    run = numerics.gradient_descent(model, X, y, steps=20, output=1)
+    assert run.losses[-1] < run.losses[0]
+    kernel = np.asarray(numerics.tangent_kernel(model, X, output=1))
+    assert np.allclose(run.kernels[0], kernel, rtol=1e-12)
+    before = [float(node_trace(model, at, output=1).f) for at in X]
+    assert run.losses[0] == pytest.approx(np.sum((before - y) ** 2) / 2)
+    assert numerics.distance(run.params, model.params) == pytest.approx(run.distances[-1])
+
+
 @pytest.mark.slow
 def test_a_wide_convolution_by_lanczos():
     """5 s: 64 channels, 32 positions; the enclosure is narrow, and the rank far below p."""

@@ -38,7 +38,11 @@ from theory.networks import (
 )
 
 SEVERAL = [("outputs", 1), ("outputs", 2), ("fixed-outputs", 1)]
-CASES = [(name, 0) for name in NETWORKS] + SEVERAL
+LATER = {"conv2d-circular-2", "conv2d-same-1", "conv2d-valid-1", "chain", "random-neurons-all"}
+CASES = [
+    pytest.param(name, output, marks=[pytest.mark.slow] if name in LATER else [])
+    for name, output in [*((name, 0) for name in NETWORKS), *SEVERAL]
+]
 FEW = ["conv1d-same-2", "neurons"]  # what is compiled besides the oracle
 
 
