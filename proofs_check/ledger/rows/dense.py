@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from fractions import Fraction
+from functools import lru_cache
 
 import numpy as np
 
 import numerics
 import theory
 from numerics.activations import host_derivatives
+from numerics.models import Model, Params
 from proofs_check import data
 from proofs_check.ledger import nonlinear
 from proofs_check.ledger.dense import against, gradient_norm, held, trial
-from proofs_check.ledger.experiment import Experiment, Family, Measure, Sample, row, theta
-from proofs_check.verification.statements import predicted_order
+from proofs_check.ledger.experiment import Experiment, Family, Measure, Profile, Sample, row, theta
+from proofs_check.verification.judging import judge
+from proofs_check.verification.statements import Sides, predicted_order
 from theory.activations import activation
+from theory.ledger import apriori
 from theory.networks import Activation, Dense, Input, Network, Readout
 from theory.networks import width as symbol
+from theory.theorem import Theorem
 
 HALF = Fraction(1, 2)
 
@@ -148,3 +154,58 @@ def _bottleneck(narrow: int) -> Measure:
         return Sample.of(math.nan if norm is None else norm.value)
 
     return measure
+
+
+# -- A7 a priori ----------------------------------------------------------------------------------
+
+APRIORI: Mapping[Profile, tuple[int, ...]] = {
+    "quick": (128, 256, 512),
+    "full": (128, 256, 512, 1024),
+}
+
+
+@row("LZB20/A7-apriori")
+def a_priori() -> Experiment:
+    """A7 from ‖x‖ and the widths alone, allowed to fail with probability delta."""
+    net = theory.reference_network(2)
+    theorem = apriori.bound(net)
+    holds = Family(
+        f"tanh, depth 2, bound from |x| and m, failing with probability {apriori.DELTA}",
+        "‖H‖ at the centre",
+        _likely(theorem, net, gaussian=True),
+        predicted_order(theorem),
+        widths=APRIORI,
+        budget=float(apriori.DELTA),
+    )
+    fails = holds.without(
+        "Gaussian weights",
+        "rows of W^1 alike, of norm |w|/sqrt(m), and W^2_ij = sign v_i",
+        _likely(theorem, net, gaussian=False),
+    )
+    return Experiment("LZB20/A7-apriori", (holds,), (fails,))
+
+
+def _likely(theorem: Theorem, net: Network, *, gaussian: bool) -> Measure:
+    @lru_cache(maxsize=16)
+    def bound(width: int) -> Sides:
+        """It depends on the widths and on |x|, which is the same for all digits."""
+        return judge(theorem, trial(net, width, 0, None)).bound.widened(1e-9)
+
+    def measure(width: int, seed: int) -> Sample:
+        here = trial(net, width, seed, None)
+        params = here.model.params if gaussian else _aligned(here.model)
+        norm = numerics.hessian_norm(here.model, here.x, params)
+        return Sample(Sides(norm.lower, norm.value, norm.upper), bound(width))
+
+    return measure
+
+
+def _aligned(model: Model) -> Params:
+    """Weights that know of each other: the curvatures of all neurons add up instead of cancelling.
+
+    ``delta_i sigma''(z_i^2)`` is ``|v_i| |sigma''| / sqrt m`` for every i, as sigma'' is odd.
+    """
+    first, second = (np.asarray(w) for w in model.params["W"])
+    alike = np.repeat(first[:1], len(first), axis=0) / math.sqrt(len(first))
+    signs = np.sign(np.asarray(model.readout))[:, None]
+    return {"W": (alike, np.broadcast_to(signs, second.shape).copy())}
