@@ -28,6 +28,7 @@ from theory.activations import ActivationError
 from theory.terms import Term, make, substitute
 
 FORMED = 1 << 12  # entries up to which two operators are compared entry by entry
+UNDERFLOW = 2.0**-500  # numbers below it vanish when they are squared, as norms square them
 
 
 @dataclass(frozen=True)
@@ -166,7 +167,8 @@ def _compared(relation: str, left: Measured, right: Measured) -> Comparison:
     gap = 0.0 if left.value == right.value else left.value - right.value  # also if both are inf
     if relation == "eq":
         gap = abs(gap)
-    return Comparison(relation, left.value, right.value, gap, left.error + right.error)
+    tolerance = left.error + right.error + UNDERFLOW
+    return Comparison(relation, left.value, right.value, gap, tolerance)
 
 
 def _compared_maps(left: Operator, right: Operator, seed: int) -> Comparison:
@@ -184,7 +186,7 @@ def _compared_maps(left: Operator, right: Operator, seed: int) -> Comparison:
     first, second = (float(np.linalg.norm(i)) for i in images)
     gap = float(np.linalg.norm(images[0] - images[1]))
     spread = math.sqrt(min(rows, probe.shape[1]))
-    return Comparison("eq", first, second, gap, (left.error + right.error) * spread)
+    return Comparison("eq", first, second, gap, (left.error + right.error) * spread + UNDERFLOW)
 
 
 def cases(term: Term, env: Environment) -> list[Term]:
