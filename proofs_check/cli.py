@@ -358,7 +358,7 @@ def _document(name: str | None) -> str:
     "--output",
     type=click.Path(dir_okay=False),
     metavar="FILE",
-    help="Write the table: .md (the other profile's section is kept), .csv or .json.",
+    help="Write the table: .md (what was not run is kept), .csv or .json.",
 )
 @click.option(
     "--check",
@@ -383,7 +383,7 @@ def ledger(quick: bool, rows: str | None, output: str | None, page: str | None, 
         with progress_bar(shown=not quiet) as progress:
             result = command.run(chosen, "quick" if quick else "full", progress)
         if output is not None:
-            command.write(result, output)
+            command.write(result, output, some=chosen is not None or result.partial)
         if not quiet:
             command.show(result)
         wrong = [] if before is None else command.differences(result, before, rows=chosen)

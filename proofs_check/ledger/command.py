@@ -81,8 +81,16 @@ def run(names: list[str] | None, profile: Profile, progress: Progress) -> Ledger
     return run_rows(names, profile, progress, on_interrupt="report")
 
 
-def write(result: LedgerResult, path: str) -> None:
-    """Write the table, whole or not at all; a page keeps the section of the other profile.
+def write(result: LedgerResult, path: str, *, some: bool = False) -> None:
+    """Write the table, whole or not at all.
+
+    A page keeps the section of the other profile and, where only some rows were run, the other
+    rows.
+
+    Args:
+        result: the run.
+        path: the file; its suffix says what is written.
+        some: whether only some rows were run.
 
     Raises:
         OSError: it cannot be written.
@@ -90,7 +98,7 @@ def write(result: LedgerResult, path: str) -> None:
     from theory.files import write_atomically
 
     if path.endswith(".md"):
-        text = tables.document(result, _read(path) if os.path.exists(path) else "")
+        text = tables.document(result, _read(path) if os.path.exists(path) else "", some=some)
     elif path.endswith(".csv"):
         text = tables.to_csv(result)
     else:

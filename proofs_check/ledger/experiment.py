@@ -178,11 +178,14 @@ class UnknownRowError(KeyError):
         return str(self.args[0])
 
 
-def _rank(name: str) -> tuple[str, str, int, str]:
-    """LZB20/A2 before LZB20/A10 before LZB22/B1."""
+def rank(name: str) -> tuple[int, str, int, str]:
+    """Sorts rows as the ledger does: LZB20/A2, LZB20/A10, LZB22/B1, ZLB22/C1."""
     paper, _, label = name.partition("/")
-    digits = "".join(c for c in label if c.isdigit())
-    return paper, label[:1], int(digits or 0), label
+    papers = ("LZB20", "LZB22", "ZLB22")
+    head = label.split("-")[0]
+    number = "".join(c for c in head if c.isdigit())
+    place = papers.index(paper) if paper in papers else len(papers)
+    return place, label[:1], int(number or 0), label
 
 
 def rows() -> dict[str, Builder]:
@@ -190,8 +193,7 @@ def rows() -> dict[str, Builder]:
     from proofs_check.ledger.rows import load
 
     load()
-    order = {"LZB20": 0, "LZB22": 1, "ZLB22": 2}
-    return {n: _ROWS[n] for n in sorted(_ROWS, key=lambda n: (order.get(n[:5], 3), _rank(n)))}
+    return {name: _ROWS[name] for name in sorted(_ROWS, key=rank)}
 
 
 def experiment(name: str) -> Experiment:

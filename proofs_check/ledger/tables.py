@@ -14,7 +14,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from proofs_check.ledger.experiment import PROFILES, Profile
+from proofs_check.ledger.experiment import PROFILES, Profile, rank
 from proofs_check.ledger.results import FamilyResult, LedgerResult, RowResult
 from proofs_check.ledger.running import CONFIDENCE
 
@@ -144,10 +144,10 @@ with this page: rows, predicted orders, outcomes, lemmas, and every exponent wit
 TITLES: Mapping[str, str] = {"full": "## Full run", "quick": "## Quick run"}
 
 
-def section(result: LedgerResult) -> str:
+def section(found: Sequence[Record]) -> str:
     """The Markdown table of one profile."""
     lines = [_line(COLUMNS), _line(["---"] * len(COLUMNS))]
-    lines += [_line(list(record.values())) for record in records(result)]
+    lines += [_line([record[name] for name in COLUMNS]) for record in found]
     return "\n".join(lines) + "\n"
 
 
@@ -155,11 +155,22 @@ def _line(cells: Iterable[str]) -> str:
     return "| " + " | ".join(c.replace("|", r"\|") for c in cells) + " |"
 
 
-def document(result: LedgerResult, before: str = "") -> str:
-    """The page: this result's section anew, the other profile's kept from the page before."""
-    kept = _sections(before)
-    kept[result.profile] = section(result)
-    parts = [f"{TITLES[p]}\n\n{kept[p]}" for p in ("full", "quick") if p in kept]
+def document(result: LedgerResult, before: str = "", *, some: bool = False) -> str:
+    """The page: this result's section anew, the other profile's kept from the page before.
+
+    Args:
+        result: the run.
+        before: the page before; empty for none.
+        some: whether only some rows were run, so that the others are kept as well.
+    """
+    kept = {profile: _table(text) for profile, text in _sections(before).items()}
+    new = records(result)
+    if some and result.profile in kept:
+        run = {record["row"] for record in new}
+        new += [r for r in kept[result.profile] if r["row"] not in run]
+        new.sort(key=lambda record: rank(record["row"]))
+    kept[result.profile] = new
+    parts = [f"{TITLES[p]}\n\n{section(kept[p])}" for p in ("full", "quick") if p in kept]
     return "\n".join([PREAMBLE, *parts])
 
 

@@ -77,6 +77,16 @@ def test_a_row_that_is_missing_on_either_side_is_noticed(result, page) -> None:
     assert tables.differences(result, more, rows=[ROW]) == []
 
 
+def test_some_rows_are_written_among_those_there(result, page) -> None:
+    line = next(line for line in page.splitlines() if line.startswith(f"| {ROW}"))
+    others = f"{line.replace(ROW, 'LZB20/A10')}\n{line}\n{line.replace(ROW, 'LZB20/A4')}"
+    more = page.replace(line, others)
+    kept = tables.read(tables.document(result, more, some=True))["quick"]
+    names = list(dict.fromkeys(record["row"] for record in kept))
+    assert names == ["LZB20/A4", ROW, "LZB20/A10"]
+    assert tables.document(result, more) != tables.document(result, more, some=True)
+
+
 @pytest.mark.parametrize("text", ["", "# The ledger\n", "## Full run\n\n| row |\n| --- |\n| A |\n"])
 def test_what_is_no_ledger_is_refused(result, text) -> None:
     with pytest.raises(tables.LedgerFileError):
