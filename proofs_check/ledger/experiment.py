@@ -31,9 +31,9 @@ PROFILES: tuple[Profile, ...] = ("quick", "full")
 
 WIDTHS: Mapping[Profile, tuple[int, ...]] = {
     "quick": (32, 64, 128, 256),
-    "full": (32, 64, 128, 256, 512, 1024),
+    "full": (32, 64, 128, 256, 512),
 }
-SEEDS: Mapping[Profile, int] = {"quick": 8, "full": 12}
+SEEDS: Mapping[Profile, int] = {"quick": 8, "full": 10}
 
 
 @dataclass(frozen=True)
