@@ -80,9 +80,22 @@ _FACTS: dict[str, tuple[str, ...]] = {
     "part_steep": ("part", "point", "input"),
     "graph": ("code",),
 }
-_ASSEMBLY = frozenset({"assembly", "shared", "scale", "dominant", "part_bounded", "part_steep"})
+_ASSEMBLY = frozenset(
+    {
+        "assembly",
+        "signs",
+        "shared",
+        "scale",
+        "dominant",
+        "part_bounded",
+        "part_steep",
+        "output_bounded",
+    }
+)
 # what a graph is not described by
-_OF_LAYERS = frozenset({"dense", "general", "pointwise", "readout", "parameters", *_ASSEMBLY})
+_OF_LAYERS = frozenset(
+    {"dense", "gaussian", "general", "pointwise", "readout", "parameters", *_ASSEMBLY}
+)
 
 
 def kind_of(formula: Term) -> str:

@@ -252,6 +252,11 @@ def test_kinds_of_assumptions(formula, kind):
         [fact("shared", 2, 3), fact("assembly", 3)],
         [fact("scale", 1, 2), fact("scale", 1, 3)],
         [fact("samples", 1), fact("samples", 2)],
+        [fact("assembly", 3), fact("signs", 4)],
+        [fact("signs", 3), fact("dominant", 1, 1, 2)],
+        [fact("signs", 3), fact("dense", 1)],
+        [fact("assembly", 3), fact("gaussian", 3, "sign")],
+        [fact("gaussian", 3, "gaussian"), fact("gaussian", 3, "sign")],
         [fact("dominant", 1, 1, 2), fact("dominant", 1, 0, 1)],
     ],
 )
