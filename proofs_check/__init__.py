@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from proofs_check import strategies
+    from proofs_check.assemblies import measure_assembly, verify_assembly
     from proofs_check.falsification import Falsification, falsify
     from proofs_check.measuring.evaluate import Comparison, Environment, evaluate
+    from proofs_check.neurons import measure_neuron
     from proofs_check.replay.check_report import CheckReport
     from proofs_check.replay.checker import check
     from proofs_check.replay.loading import CheckError
@@ -35,7 +37,10 @@ _HOMES = {
     "check": "replay.checker",
     "evaluate": "measuring.evaluate",
     "falsify": "falsification",
+    "measure_assembly": "assemblies",
+    "measure_neuron": "neurons",
     "verify": "verification.verify",
+    "verify_assembly": "assemblies",
 }
 
 __all__ = [
@@ -51,8 +56,11 @@ __all__ = [
     "check",
     "evaluate",
     "falsify",
+    "measure_assembly",
+    "measure_neuron",
     "strategies",
     "verify",
+    "verify_assembly",
 ]
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -10,11 +12,13 @@ import numpy as np
 import numerics
 from numerics.assemblies import AssemblyModel, gradient_norm, hessian_norm, part_norms
 from numerics.models import Model
+from numerics.scaling import ExponentFit
 from numerics.spectral import SpectralNorm
 from numerics.tolerances import Numbers
 from proofs_check.measuring.evaluate import measure
 from proofs_check.measuring.graph_environment import GraphEnvironment
 from proofs_check.measuring.graph_models import GraphArchitecture, GraphModel
+from theory.assemblies import Assembly
 from theory.evaluation import evaluate
 from theory.ledger.assemblies import AssemblyBound, assembly_bound
 from theory.lemmas.assemblies import COUNT
@@ -34,6 +38,8 @@ from theory.vocabulary import (
     width,
 )
 
+ROUNDING = 1e-9  # relative, granted to a bound
+
 
 @dataclass(frozen=True)
 class AssemblyReport:
@@ -52,6 +58,11 @@ class AssemblyReport:
     betas: tuple[float, ...]
     bound: float
     gradient: float
+
+    @property
+    def norm(self) -> float:
+        """The Hessian norm, as computed."""
+        return self.hessian.value
 
     @property
     def ratio(self) -> float:
@@ -140,4 +151,80 @@ def _bound(theorem: Theorem, model: AssemblyModel, betas: list[float]) -> float:
     return float(np.float64(evaluate(right, values)))
 
 
-__all__ = ["AssemblyReport", "measure_assembly"]
+@dataclass(frozen=True)
+class AssemblySweep:
+    """An assembly at several numbers of sub-models, held against B7.
+
+    Attributes:
+        reports: for each number m one report for each seed.
+        hessian: the fitted exponent of the Hessian norm in m.
+        gradient: the fitted exponent of the gradient norm.
+        predicted: the exponent of B7's bound when the sub-models' bounds do not grow; None where
+            the scale is left open.
+        violations: reports whose Hessian norm is above the bound.
+    """
+
+    reports: dict[int, tuple[AssemblyReport, ...]]
+    hessian: ExponentFit
+    gradient: ExponentFit
+    predicted: Fraction | None
+    violations: int
+
+    @property
+    def verdict(self) -> str:
+        """``violated``, or ``consistent``: every Hessian norm is within its bound."""
+        return "violated" if self.violations else "consistent"
+
+    def __str__(self) -> str:
+        """A table with a line for each number of sub-models, means over the seeds."""
+        lines = [f"{'m':>6} {'|H|':>10} {'bound':>10} {'ratio':>7} {'|grad f|':>10}"]
+        for count, found in self.reports.items():
+            norm, bound, ratio, slope = (
+                float(np.mean([getattr(r, key) for r in found]))
+                for key in ("norm", "bound", "ratio", "gradient")
+            )
+            lines.append(f"{count:>6} {norm:>10.4g} {bound:>10.4g} {ratio:>7.1f} {slope:>10.4g}")
+        lines.append(f"exponents: |H| {self.hessian}, |grad f| {self.gradient}")
+        lines.append(f"verdict: {self.verdict}")
+        return "\n".join(lines)
+
+
+def verify_assembly(
+    assembly: Assembly, x: Numbers, counts: Sequence[int], seeds: Sequence[int] = range(3)
+) -> AssemblySweep:
+    """Hold an assembly against B7 at several numbers of sub-models.
+
+    Args:
+        assembly: the description, its count the only symbol.
+        x: one input, of the sub-models' input shape.
+        counts: values of m, at least three.
+        seeds: of the parameters and weights.
+
+    Raises:
+        HypothesisError: no theorem covers the description.
+        NetworkError: the count is no symbol, or another symbol has no value.
+        ScalingError: fewer than three counts.
+    """
+    bound = assembly_bound(assembly)
+    name = str(assembly.count)
+    reports = {
+        m: tuple(
+            measure_assembly(numerics.instantiate(assembly, {name: m}, seed), x, bound)
+            for seed in seeds
+        )
+        for m in counts
+    }
+    table = [[(r.norm, r.gradient) for r in found] for found in reports.values()]
+    norms, slopes = np.moveaxis(np.asarray(table), -1, 0)
+    every = [r for found in reports.values() for r in found]
+    exponent = assembly.scale_exponent
+    return AssemblySweep(
+        reports,
+        numerics.fit_exponent(list(counts), norms),
+        numerics.fit_exponent(list(counts), slopes),
+        -exponent if exponent is not None and assembly.shared == 1 else None,
+        sum(r.hessian.lower > r.bound * (1 + ROUNDING) for r in every),
+    )
+
+
+__all__ = ["AssemblyReport", "AssemblySweep", "measure_assembly", "verify_assembly"]

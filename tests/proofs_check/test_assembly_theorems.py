@@ -318,3 +318,24 @@ def test_no_random_hypothesis_is_left():
     assert judgement.rule == "likely_intro"
     for formula in judgement.hypotheses:
         assert not any(t.sort in ("op", "point") for t in subterms(formula))
+
+
+# -- sweeps ---------------------------------------------------------------------------------------
+
+
+def test_an_assembly_at_several_numbers_of_sub_models():
+    tame = SubFunction(small_assemblies.NEURON.function, 3, 2, beta=12.0, name="neuron")
+    described = Assembly(tame, theory.width("m"))
+    found = proofs_check.verify_assembly(described, [0.3, 0.9], [4, 16, 64], seeds=range(4))
+    assert found.verdict == "consistent"
+    assert found.predicted == Fraction(-1, 2)
+    assert found.hessian.slope < -0.1
+    assert abs(found.gradient.slope) < 0.2
+    assert "consistent" in str(found)
+    assert len(str(found).splitlines()) == 6
+
+
+def test_a_sweep_over_no_symbol_is_refused():
+    tame = SubFunction(small_assemblies.NEURON.function, 3, 2, beta=12.0)
+    with pytest.raises(theory.NetworkError):
+        proofs_check.verify_assembly(Assembly(tame, 3), [0.3, 0.9], [4, 16, 64])
