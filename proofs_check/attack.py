@@ -548,6 +548,7 @@ PLANS: Mapping[str, Plan] = {
     "dominance": assemblies((0, 1), (1, 2)),
     "part_bound": assemblies(()),
     "part_floor": assemblies(()),
+    "output_bound": assemblies(()),
     "jacobian_dense": networks(),
     "jacobian_pointwise": networks(),
     "jacobian_input": networks(),

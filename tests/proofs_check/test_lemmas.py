@@ -355,6 +355,7 @@ false("shared_weight", "one member less")(conclusion(lambda x, y: eq(x, _one_les
 false("scale", "without the root")(conclusion(lambda x, y: eq(mul(x, x), y)))
 false("dominance", "squared")(conclusion(lambda x, y: eq(x, mul(y, y, y))))
 false("part_bound", "half the constant")(conclusion(lambda x, y: le(x, mul(rat(1, 2), y))))
+false("output_bound", "half the constant")(conclusion(lambda x, y: le(x, mul(rat(1, 2), y))))
 false("part_floor", "twice the constant")(conclusion(lambda x, y: le(mul(rat(2), x), y)))
 false("isometry", "is half as large")(conclusion(lambda x, y: eq(mul(rat(2), x), y)))
 false("contraction", "with the wrong sign")(conclusion(lambda x, y: eq(make("neg", x), y)))
