@@ -28,7 +28,8 @@ from theory.terms import Term
 ZERO = Growth(frozenset())
 ROOT_LOG = Growth(frozenset({Monomial(log=HALF)}))
 _WHY = {
-    "node_norm": "Davidson-Szarek: |W| <= sqrt(rows) + sqrt(columns) + t, times tau",
+    "node_norm": "Davidson-Szarek: |W| <= sqrt(rows) + sqrt(columns) + t, times tau; by the sums "
+    "of variances of rows and columns where each row has inputs of its own",
     "ell": "Davidson-Szarek for weights that are drawn and not trained, times tau",
     "own_norm": "Gaussian concentration of |alpha^p| / sqrt m_p, or of each neuron's own inputs",
     "mixed_norm": "at most tau g",
@@ -134,12 +135,14 @@ class NodeOrders:
         """The order of the norm of a node's map, for independent N(0, 1) weights.
 
         Where each row has weights of its own to some of the columns only, divided by the root of
-        their number, a row's squares add up to 1 and a column's to at most rows * tau^2 (a Gaussian
-        matrix series: Tropp 2015, Theorem 4.1.1).
+        their number, the variances of a row add up to 1, those of a column to at most rows tau^2,
+        and the norm is at most a constant times the roots of the largest of these sums, plus
+        sqrt(log) times the largest deviation, tau (Bandeira and van Handel 2016, Theorem 3.1;
+        with sqrt(log) times all of it, Tropp 2015, Theorem 4.1.1).
         """
         rows, cols = (growth_of(s) for s in self._bilinear(node).weight_shape)
         if self._own_inputs(node):
-            return (CONSTANT + self.tau(node) * rows**HALF) * ROOT_LOG
+            return CONSTANT + self.tau(node) * (rows**HALF + ROOT_LOG)
         return self.tau(node) * (rows**HALF + cols**HALF)
 
     def own(self, node: int) -> Growth:

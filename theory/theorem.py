@@ -169,7 +169,7 @@ class Theorem:
             ValueError: when the statement needs a radius and none is known.
         """
         known = dict(values)
-        if self.network is not None:
+        if self.network is not None and self.graph is None:
             kwargs.setdefault("activations", self.network.activations)
         if self.radius is not None:
             known[RADIUS] = self._radius(radius)

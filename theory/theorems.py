@@ -24,6 +24,7 @@ from theory.theorem import Theorem
 from theory.vocabulary import CENTRE, INPUT, OTHER, POINT, RADIUS, layer
 
 if TYPE_CHECKING:
+    from theory.graph import Graph
     from theory.networks import Network
 
 
@@ -238,9 +239,26 @@ def used(judgement: Judgement, d: Workbench) -> tuple[list[Term], list[Claim]]:
     )
 
 
+def _on_ball(network: Network) -> tuple[Judgement, Workbench]:
+    """The bound at a point of the ball, layer by layer or node by node."""
+    if network.is_dense:
+        _require_constants(network, (1, 2))
+        return _derive(network.depth, _readout(network), True)
+    from theory.ledger.graphs import derive
+
+    return derive(network.graph, ball=True)
+
+
+def _row(network: Network, corollary: str) -> tuple[str, str, Graph | None]:
+    """Name of a row, the kind of network in words, and the graph of one that is not plain."""
+    if network.is_dense:
+        return f"LZB20/A7+{corollary}", "fully connected network", None
+    return f"LZB20/A8+{corollary}", "network that is a graph of layers", network.graph
+
+
 def _ball_bound(network: Network, at: Term) -> tuple[Judgement, list[Term], list[Claim]]:
     """A7 on the ball as a statement about the whole ball, at an input."""
-    judgement, d = _derive(network.depth, _readout(network), True)
+    judgement, d = _on_ball(network)
     ball = kernel.ball_intro(judgement, POINT, CENTRE, RADIUS)
     definitions, claims = used(judgement, d)
     if at is not INPUT:
@@ -279,13 +297,13 @@ def kernel_change_bound(network: Network | None = None, radius: object = "R") ->
             radius=_radius(radius),
             quantity="kernel_change",
         )
-    _require_constants(network, (1, 2))
+    name, words, graph = _row(network, "A2")
     left, definitions, before = _ball_bound(network, INPUT)
     right, others, _ = _ball_bound(network, OTHER)
     judgement, claims = corollaries.kernel_change(left, right)
     return Theorem(
-        "LZB20/A7+A2",
-        "change of the tangent kernel of a fully connected network on a ball",
+        name,
+        f"change of the tangent kernel of a {words} on a ball",
         judgement,
         f"{LZB20}, Theorem 3.2 with Proposition 2.3",
         "LZB20",
@@ -295,6 +313,7 @@ def kernel_change_bound(network: Network | None = None, radius: object = "R") ->
         _radius(radius),
         "layers",
         "kernel_change",
+        graph=graph,
     )
 
 
@@ -323,12 +342,12 @@ def linearization_bound(network: Network | None = None, radius: object = "R") ->
             radius=_radius(radius),
             quantity="linearization_gap",
         )
-    _require_constants(network, (1, 2))
+    name, words, graph = _row(network, "A3")
     ball, definitions, before = _ball_bound(network, INPUT)
     judgement, claims = corollaries.linearization_radius(ball)
     return Theorem(
-        "LZB20/A7+A3",
-        "distance of a fully connected network from its linearization on a ball",
+        name,
+        f"distance of a {words} from its linearization on a ball",
         judgement,
         f"{LZB20}, Theorem 3.2 with Section 2.1",
         "LZB20",
@@ -338,6 +357,7 @@ def linearization_bound(network: Network | None = None, radius: object = "R") ->
         _radius(radius),
         "layers",
         "linearization_gap",
+        graph=graph,
     )
 
 

@@ -1,4 +1,4 @@
-"""Dense networks of the experiments: trials on the digits, statements held against them."""
+"""Networks of the experiments: trials on the digits, statements held against them."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 import numerics
 from proofs_check import data
 from proofs_check.ledger.experiment import Measure, Sample
+from proofs_check.verification.architectures import sizes_of
 from proofs_check.verification.judging import judge
 from proofs_check.verification.statements import Sides, Statement, network_of
 from proofs_check.verification.trials import Search, Trial
@@ -36,12 +37,12 @@ def trial(net: Network, width: int, seed: int, radius: float | None = RADIUS) ->
         radius: of the ball; None for none.
     """
     model = numerics.instantiate(net, dict.fromkeys(net.symbols, width), seed=seed)
-    inputs = data.digits(seed + 2, model.widths[0])
+    inputs = data.digits(seed + 2, sizes_of(model)[0])
     return Trial(model, inputs[seed], inputs[seed + 1], radius, SEARCH)
 
 
 def held(statement: Statement, *, radius: float | None = RADIUS) -> Measure:
-    """Samples of a statement about a dense network: its quantity against its bound."""
+    """Samples of a statement about a network: its quantity against its bound."""
     net = network_of(statement)
 
     def measure(width: int, seed: int) -> Sample:

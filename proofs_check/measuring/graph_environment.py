@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
+import numerics
 from proofs_check.measuring import norms, operators
 from proofs_check.measuring.environment import Environment, EvaluationError, State
 from proofs_check.measuring.graph_models import (
@@ -20,23 +22,36 @@ from proofs_check.measuring.graph_models import (
 from proofs_check.measuring.operators import Operator
 from proofs_check.measuring.rounding import Jet, Measured, U, constant, matrix_product_rounding
 from theory.activations import ActivationError, ActivationFunction
-from theory.graph import LinearRule
+from theory.graph import Graph, LinearRule
 from theory.graph_terms import GRAPH_STATISTICS
 from theory.terms import Term
 
 
+@lru_cache(maxsize=256)
+def architecture(graph: Graph) -> GraphArchitecture:
+    """One object for all models of a graph, so that it compiles once."""
+    return GraphArchitecture(graph)
+
+
 class GraphEnvironment(Environment):
-    """An environment whose model is a graph; points are tuples of its nodes' weights."""
+    """An environment whose model is a graph.
 
-    model: GraphModel | None  # type: ignore[assignment]
+    Points are tuples of its nodes' weights, or parameters of :class:`numerics.GraphModel`.
+    """
 
-    def _bind(self, model: GraphModel) -> None:  # type: ignore[override]
-        self._graph = model.arch
-        self._fixed = dict(model.fixed)
+    model: GraphModel | numerics.GraphModel | None  # type: ignore[assignment]
+
+    def _bind(self, model: GraphModel | numerics.GraphModel) -> None:  # type: ignore[override]
+        own = getattr(model, "arch", None)
+        self._graph: GraphArchitecture = own or architecture(model.graph)  # type: ignore[union-attr]
+        self._fixed = {node: np.asarray(weights) for node, weights in model.fixed.items()}
         named: Mapping[str, Any] = self.named
-        self._thetas = {name: flatten(tuple(params)) for name, params in named.items()}
+        self._thetas = {
+            name: flatten(tuple(params["W"] if isinstance(params, dict) else params))
+            for name, params in named.items()
+        }
         for name, theta in self._thetas.items():
-            if theta.shape != (model.arch.num_params,):
+            if theta.shape != (self._graph.num_params,):
                 need = self._graph.num_params
                 msg = f"the point {name!r} has {theta.size} parameters, needs {need}"
                 raise ValueError(msg)

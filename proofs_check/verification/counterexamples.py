@@ -12,8 +12,10 @@ import numpy as np
 
 from numerics.hessian import hessian_norm
 from numerics.lowrank import dimension
+from numerics.models import Model
 from numerics.spectral import SpectralError
 from proofs_check.measuring import precise
+from proofs_check.verification.architectures import environment, sizes_of
 from proofs_check.verification.judging import Check, compare
 from proofs_check.verification.ledger import Line
 from proofs_check.verification.statements import Sides, Statement, is_statistic, leaves, right_side
@@ -114,7 +116,7 @@ def of_measured(statement: Statement, trial: Trial, check: Check) -> Counterexam
         statement.name,
         "",
         trial.model.net.to_toml(),
-        trial.model.widths,
+        sizes_of(trial.model),
         trial.model.seed,
         _tuple(trial.x),
         _tuple(trial.z),
@@ -135,7 +137,7 @@ def of_line(line: Line, trial: Trial) -> Counterexample:
         line.theorem,
         f"{line.label}: {line.title}",
         trial.model.net.to_toml(),
-        trial.model.widths,
+        sizes_of(trial.model),
         trial.model.seed,
         _tuple(trial.x),
         _tuple(trial.z),
@@ -236,7 +238,7 @@ def _tuple(vector: np.ndarray) -> tuple[float, ...]:
 
 
 def _again(statement: Statement, trial: Trial, check: Check) -> tuple[Sides, Sides, str]:
-    if trial.model.num_params <= LARGEST_PRECISE:
+    if isinstance(trial.model, Model) and trial.model.num_params <= LARGEST_PRECISE:
         try:
             with mpmath.workdps(precise.GUARD * precise.PRECISION):
                 return _precisely(statement, trial, check)
@@ -251,10 +253,10 @@ def _again(statement: Statement, trial: Trial, check: Check) -> tuple[Sides, Sid
 
 
 def _bound_again(statement: Statement, right: Term, trial: Trial) -> Sides:
-    from proofs_check.measuring.evaluate import Environment, measure
+    from proofs_check.measuring.evaluate import measure
 
     reals: dict[str | Term, float] = {} if trial.radius is None else {"R": trial.radius}
-    env = Environment(
+    env = environment(
         trial.model,
         inputs={"x": trial.x, "z": trial.z},
         reals=reals,
@@ -265,6 +267,8 @@ def _bound_again(statement: Statement, right: Term, trial: Trial) -> Sides:
 
 
 def _measured_again(trial: Trial, check: Check) -> tuple[Sides, str]:
+    if not isinstance(trial.model, Model):
+        return check.measured, "measured once"
     size = dimension(trial.model.widths, trial.model.trained_readout)
     if check.quantity != "hessian_norm" or size > LARGEST_DENSE:
         return check.measured, "measured once"

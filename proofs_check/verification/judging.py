@@ -141,6 +141,14 @@ class Companions:
     by_quantity: dict[str, Theorem] = field(default_factory=dict)
 
 
+def _on_ball(network: Network) -> dict[str, Theorem]:
+    return {
+        "hessian_ball": theorems.hessian_bound(network, radius="R"),
+        "kernel_change": theorems.kernel_change_bound(network),
+        "linearization_gap": theorems.linearization_bound(network),
+    }
+
+
 @lru_cache(maxsize=64)
 def companions(network: Network, ball: bool) -> Companions:
     """A7 at the centre, also by slopes; with a ball A7 on it, A7+A2 and A7+A3.
@@ -150,16 +158,14 @@ def companions(network: Network, ball: bool) -> Companions:
         ball: whether there is a ball.
     """
     try:
-        found = {
-            "hessian_norm": theorems.hessian_bound(network),
-            "hessian_slopes": theorems.hessian_bound(network, level="slopes"),
-        }
+        found = {"hessian_norm": theorems.hessian_bound(network)}
+        if not network.is_dense:
+            if ball:
+                found |= _on_ball(network)
+            return Companions(tuple(found.values()), by_quantity=found)
+        found["hessian_slopes"] = theorems.hessian_bound(network, level="slopes")
         if ball:
-            found |= {
-                "hessian_ball": theorems.hessian_bound(network, radius="R"),
-                "kernel_change": theorems.kernel_change_bound(network),
-                "linearization_gap": theorems.linearization_bound(network),
-            }
+            found |= _on_ball(network)
     except theorems.HypothesisError as error:
         return Companions(refused=str(error))
     return Companions(tuple(found.values()), by_quantity=found)

@@ -22,6 +22,7 @@ from proofs_check.measuring.evaluate import (
     evaluate,
     measure,
 )
+from proofs_check.verification import architectures
 from proofs_check.verification.statements import apriori_constants, is_statistic, label_of, leaves
 from proofs_check.verification.trials import Trial, largest
 from theory import evaluation
@@ -164,7 +165,7 @@ def environment(theorem: Theorem, trial: Trial) -> Environment:
     reals: dict[str | Term, float] = {} if trial.radius is None else {"R": trial.radius}
     chosen = apriori_constants(theorem, trial.statistics["x"])
     reals |= {t: s.value for t, s in chosen.items() if t.head == "sym"}
-    return Environment(
+    return architectures.environment(
         trial.model,
         points=points,
         inputs={"x": trial.x, "z": trial.z},
@@ -206,7 +207,7 @@ def claims(theorems: Sequence[Theorem], trial: Trial) -> list[Line]:
                     own,
                     result.holds,
                     result.tolerance,
-                    trial.model.widths,
+                    architectures.sizes_of(trial.model),
                     trial.model.seed,
                 )
             )
@@ -272,7 +273,8 @@ def _own_loss(
     if any(t not in values and t not in known for t in needed):
         return None  # it rests on an abbreviation that no line measures
     try:
-        functions = theorem.network.activations if theorem.network else ()
+        net = theorem.network if theorem.graph is None else None
+        functions = net.activations if net else ()
         tight = float(evaluation.evaluate(target, {**known, **values}, activations=functions))
     except (ArithmeticError, np.linalg.LinAlgError):
         return None  # an overflow
@@ -309,7 +311,7 @@ def steps(theorems: Sequence[Theorem], trial: Trial) -> tuple[list[Line], StepCo
                 counts[kind] += 1
                 if not result:
                     false.append(_false_step(theorem, number, judgement, result, trial))
-    where = trial.model.widths, trial.model.seed
+    where = architectures.sizes_of(trial.model), trial.model.seed
     return false, StepCount(*where, counts["le"], counts["eq"], counts["other"], skipped)
 
 
@@ -349,7 +351,8 @@ def _cases(judgement: Judgement, env: Environment) -> Iterator[dict[Term, Any]]:
     }
     fixed |= {v: INPUT for v in free if v.head == "input" and v.args[0] not in env.inputs}
     indices = sorted((v for v in free if v.head == "index"), key=str)
-    for values in product(range(env.arch.depth + 1), repeat=len(indices)):
+    depth = env.arch.depth if indices else 0
+    for values in product(range(depth + 1), repeat=len(indices)):
         yield fixed | dict(zip(indices, values, strict=True))
 
 
@@ -398,7 +401,7 @@ def _false_step(
         None,
         False,
         sides[2],
-        trial.model.widths,
+        architectures.sizes_of(trial.model),
         trial.model.seed,
     )
 

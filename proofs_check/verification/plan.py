@@ -9,6 +9,8 @@ from typing import Any, Literal
 
 import sympy
 
+from proofs_check.verification.architectures import sizes
+from theory.graph import BilinearRule
 from theory.networks import Network, NetworkError
 
 Pairing = Literal["all", "cycle"]
@@ -40,8 +42,12 @@ class Task:
     @property
     def num_params(self) -> int:
         """Number of weights, the readout's left out."""
-        sizes = [int(m) for m in self.net.widths]
-        return sum(m * n for m, n in zip(sizes[1:], sizes[:-1], strict=True))
+        if not self.net.is_dense:
+            rules = [self.net.graph.nodes[n].rule for n in self.net.graph.weighted]
+            shapes = [r.weight_shape for r in rules if isinstance(r, BilinearRule)]
+            return sum(int(rows) * int(cols) for rows, cols in shapes)
+        found = [int(m) for m in self.net.widths]
+        return sum(m * n for m, n in zip(found[1:], found[:-1], strict=True))
 
     @property
     def effort(self) -> float:
@@ -75,13 +81,13 @@ def networks(net: Network, widths: Iterable[Width] | None) -> list[tuple[Network
         msg = f"no value for the widths {names}: give widths=[64, 128, 256], say"
         raise PlanError(msg)
     found = [_at(net, width) for width in given]
-    if len({int(n.widths[0]) for n, _ in found}) > 1:
+    if len({int(sizes(n)[0]) for n, _ in found}) > 1:
         msg = "the input dimension changes with the width; give the network's Input a number"
         raise PlanError(msg)
-    if len({tuple(n.widths) for n, _ in found}) < len(found):
+    if len({sizes(n) for n, _ in found}) < len(found):
         msg = f"a width repeats in {given}; give repeated measurements as seeds"
         raise PlanError(msg)
-    return sorted(found, key=lambda pair: (sum(int(m) for m in pair[0].widths), pair[1]))
+    return sorted(found, key=lambda pair: (sum(int(m) for m in sizes(pair[0])), pair[1]))
 
 
 def _at(net: Network, width: Width) -> tuple[Network, int]:
@@ -93,14 +99,15 @@ def _at(net: Network, width: Width) -> tuple[Network, int]:
 
 
 def narrowest(net: Network) -> int:
-    """The least hidden width."""
-    return min(int(m) for m in net.widths[1:])
+    """The least hidden width; of a graph the least size of a node but the output."""
+    hidden = sizes(net)[1:] if net.is_dense else sizes(net)[1:-1]
+    return min(int(m) for m in hidden)
 
 
 def proportional(net: Network, numeric: Sequence[Network]) -> bool:
     """Whether all layers whose width is a symbol grow by the same factors."""
-    moving = [i for i, m in enumerate(net.widths) if isinstance(m, sympy.Expr) and m.free_symbols]
-    shapes = [[int(n.widths[i]) for i in moving] for n in numeric]
+    moving = [i for i, m in enumerate(sizes(net)) if isinstance(m, sympy.Expr) and m.free_symbols]
+    shapes = [[int(sizes(n)[i]) for i in moving] for n in numeric]
     return all(
         a * b0 == b * a0
         for shape in shapes

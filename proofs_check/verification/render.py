@@ -55,6 +55,9 @@ def heading(report: Report) -> str:
 def subject(report: Report) -> str:
     """The network, inputs and seeds, in a line."""
     net = network_of(report.theorem)
+    if not net.is_dense:
+        shape = report.settings.get("inputs", {}).get("shape", ("?", "?"))
+        return f"{net!r}; {shape[0]} inputs; {len(report.settings.get('seeds', []))} seeds"
     names = list(dict.fromkeys(f.name for f in net.activations))
     readout = f"{'trained' if net.readout.trainable else 'fixed'} {net.readout.init} readout"
     shape = report.settings.get("inputs", {}).get("shape", ("?", "?"))

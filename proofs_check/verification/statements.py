@@ -13,6 +13,7 @@ from numpy.linalg import LinAlgError
 
 from proofs_check.verification.plan import PlanError
 from theory.evaluation import definitions_of, evaluate
+from theory.graph_terms import GRAPH_STATISTICS
 from theory.networks import Network
 from theory.orders import Growth, order_of
 from theory.terms import Term, make, mul, norm, rat, subterms
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 QUANTITIES = ("hessian_norm", "gradient_norm", "kernel_change", "linearization_gap")
 ON_BALL = ("kernel_change", "linearization_gap")
-MEASURED = (*STATISTICS, "lambda", "beta")
+MEASURED = (*dict.fromkeys((*STATISTICS, *GRAPH_STATISTICS)), "lambda", "beta", "tau", "ell")
 
 Formula: TypeAlias = Callable[[Mapping[Any, float]], float]
 
@@ -221,7 +222,8 @@ def bound_sides(
         t: chosen[t] if t in chosen else _leaf(t, measured, radius, other)
         for t in leaves(right, table)
     }
-    activations = network_of(statement).activations
+    net = network_of(statement)
+    activations = net.activations if net.is_dense else ()
 
     def end(which: str) -> float:
         numbers = {t: getattr(s, which) for t, s in known.items()}
@@ -285,12 +287,18 @@ def _leaf(
         return Sides.exactly(radius)
     at = next((t.args[0] for t in subterms(term) if t.head == "input"), "x")
     here = measured[at]
-    if term.head == "dim" and term.args[0].head == "layer":
+    if term.head == "dim" and ("m", *term.args[0].args) in here:
         return Sides.exactly(here["m", term.args[0].args[0]])
     if is_statistic(term):
-        ends = here.enclosure((term.args[0], term.args[1]))
-        return Sides(ends.lower, here[term.args[0], term.args[1]], ends.upper)
-    if term is norm(gradient(CENTRE, make("input", at))):
+        key = (term.args[0], term.args[1])
+        if key[0] == "ell":  # of a fixed map by its slot; of fixed weights their measured norm
+            slot = (f"ell[{term.args[2]}]", key[1])
+            key = slot if slot in here else ("node_norm", key[1])
+        if key in here:
+            ends = here.enclosure(key)
+            return Sides(ends.lower, here[key], ends.upper)
+        return other(term)
+    if term is norm(gradient(CENTRE, make("input", at))) and "gradient_norm" in here:
         return Sides.exactly(here["gradient_norm"])
     return other(term)
 

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property, partial
+from typing import Any
 
 import jax
 import numpy as np
@@ -21,8 +22,11 @@ from numerics.models import Model, Params, trace
 from numerics.products import Products, products
 from numerics.search import ball_search
 from numerics.spectral import SpectralError, SpectralNorm
+from numerics.tolerances import Tolerance
 from numerics.tolerances import network as pass_tolerance
 from proofs_check.data import Inputs
+from proofs_check.measuring.environment import Environment
+from proofs_check.verification import architectures
 from proofs_check.verification.statements import UNKNOWN, Sides
 from theory.terms import Term, make
 from theory.vocabulary import CENTRE as CENTRE_POINT
@@ -67,7 +71,7 @@ class Trial:
         notes: what could not be measured, and why.
     """
 
-    model: Model
+    model: Any  # numerics.AnyModel: callers know which of the two they gave
     x: Inputs
     z: Inputs
     radius: float | None = None
@@ -80,9 +84,18 @@ class Trial:
     @cached_property
     def statistics(self) -> dict[str, Measurement]:
         """The layer statistics and the gradient norm at both inputs, the Hessian norm left out."""
-        first = measure(self.model, self.x, hessian=False)
-        same = np.array_equal(self.x, self.z)
-        return {"x": first, "z": first if same else measure(self.model, self.z, hessian=False)}
+        first = measure(self.model, self._shaped(self.x), hessian=False)
+        if np.array_equal(self.x, self.z):
+            return {"x": first, "z": first}
+        return {"x": first, "z": measure(self.model, self._shaped(self.z), hessian=False)}
+
+    def _shaped(self, x: Inputs) -> Any:
+        return architectures.shaped(self.model, x)
+
+    @property
+    def _pass(self) -> Tolerance:
+        """The rounding of one pass through the network."""
+        return pass_tolerance(architectures.sizes_of(self.model))
 
     @cached_property
     def margin(self) -> float:
@@ -91,7 +104,7 @@ class Trial:
         The bound is a polynomial in the statistics of degree at most three per layer, each of them
         right to one pass through the network.
         """
-        return (3 * self.model.net.depth + 8) * pass_tolerance(self.model.widths).relative
+        return (3 * architectures.depth_of(self.model) + 8) * self._pass.relative
 
     def other(self, term: Term) -> Sides:
         """Any other norm in a bound, at the centre.
@@ -99,19 +112,23 @@ class Trial:
         That of a product over several layers has both its sides (`numerics.products`); others come
         from the evaluator of proof lines.
         """
-        if term in self._pairs:
+        if isinstance(self.model, Model) and term in self._pairs:
             at, key = self._pairs[term]
             ends = self._between(at).norm(*key)
             return Sides(ends.lower, ends.lower, ends.upper)
-        from proofs_check.measuring.evaluate import Environment, measure
+        from proofs_check.measuring.evaluate import measure
 
-        env = Environment(
+        found = measure(term, self._centre)
+        return Sides.around(found.value, found.error)
+
+    @cached_property
+    def _centre(self) -> Environment:
+        """What the symbols of proofs are at the centre."""
+        return architectures.environment(
             self.model,
             inputs={"x": self.x, "z": self.z},
             reals={} if self.radius is None else {"R": self.radius},
         )
-        found = measure(term, env)
-        return Sides.around(found.value, found.error)
 
     @cached_property
     def _pairs(self) -> dict[Term, tuple[str, tuple[str, int, int]]]:
@@ -148,7 +165,7 @@ class Trial:
         }
         if self.radius == 0 or self.model.num_params > self.search.limit:
             return found
-        if self.search.directions:
+        if self.search.directions and isinstance(self.model, Model):
             steepest = Steepest(self.model, self.x)
             for name in ("kernel", "eigenvector"):
                 find = partial(self._along, getattr(steepest, name))
@@ -163,7 +180,7 @@ class Trial:
     def _climb(self) -> Params:
         found = ball_search(
             self.model,
-            self.x,
+            self._shaped(self.x),
             self.radius or 0.0,
             starts=self.search.starts,
             steps=self.search.steps,
@@ -195,7 +212,7 @@ class Trial:
 
     def _norm(self, name: str, params: Params) -> SpectralNorm | None:
         try:
-            return hessian_norm(self.model, self.x, params)
+            return hessian_norm(self.model, self._shaped(self.x), params)
         except SpectralError as error:
             self.notes.append(f"no Hessian norm at {name}: {error}")
             return None
@@ -210,12 +227,12 @@ class Trial:
     @cached_property
     def kernel_changes(self) -> dict[str, Sides]:
         """``|K(x, z) - K0(x, z)|`` at the points of the ball, with its rounding error."""
-        pair = np.stack([self.x, self.z])
+        pair = np.stack([self._shaped(self.x), self._shaped(self.z)])
         found = {}
         for name, params in self.points.items():
             change = kernel_change(self.model, pair, params)
             size = float(np.max(np.abs(change.reference), initial=0.0)) + change.absolute
-            error = 4 * pass_tolerance(self.model.widths).margin(size)
+            error = 4 * self._pass.margin(size)
             found[name] = Sides.around(abs(float(change.difference[0, 1])), error)
         return found
 
@@ -225,9 +242,9 @@ class Trial:
         here = self.statistics["x"]
         found = {}
         for name, params in self.points.items():
-            gap = linearization_gap(self.model, self.x, params)
+            gap = linearization_gap(self.model, self._shaped(self.x), params)
             size = abs(here["output"]) + here["gradient_norm"] * (self.radius or 0.0) + gap
-            found[name] = Sides.around(gap, 4 * pass_tolerance(self.model.widths).margin(size))
+            found[name] = Sides.around(gap, 4 * self._pass.margin(size))
         return found
 
     # -- by the name of the quantity --------------------------------------------------------------
@@ -250,7 +267,7 @@ class Trial:
                 return self.gaps
             case "gradient_norm":
                 size = self.statistics["x"]["gradient_norm"]
-                error = pass_tolerance(self.model.widths).margin(size)
+                error = self._pass.margin(size)
                 return {CENTRE: Sides.around(size, error)}
         return {CENTRE: UNKNOWN}
 

@@ -20,6 +20,7 @@ import numerics
 from proofs_check import data
 from proofs_check.data import Inputs
 from proofs_check.verification import counterexamples, fits, ledger, plan
+from proofs_check.verification.architectures import sizes, sizes_of
 from proofs_check.verification.counterexamples import Counterexample
 from proofs_check.verification.judging import companions, judge
 from proofs_check.verification.plan import Pairing, Task, Width
@@ -168,8 +169,11 @@ class _Run:
         self.net = network_of(self.thm)
         self.radius = radius_of(self.thm, self.given_radius)
         nets = plan.networks(self.net, self.widths)
-        dim = int(nets[0][0].widths[0])
-        self.inputs: Inputs = data.checked(self.given, dim)
+        dim = int(sizes(nets[0][0])[0])
+        given = np.asarray(self.given)
+        if not self.net.is_dense and given.ndim >= len(self.net.input_shape) > 1:
+            given = given.reshape(-1, dim) if given.size % dim == 0 else given
+        self.inputs: Inputs = data.checked(given, dim)
         self.seeds = plan.checked_seeds(self.seeds)
         self.numeric = [net for net, _ in nets]
         self.tasks = plan.tasks(nets, self.seeds, len(self.inputs), self.pairing)
@@ -235,7 +239,7 @@ class _Run:
         norms = [*trial.__dict__.get("hessians", {}).values()] or [n for n in (norm,) if n]
         return Row(
             task.width,
-            trial.model.widths,
+            sizes_of(trial.model),
             task.seed,
             task.index,
             values,
@@ -277,7 +281,7 @@ class _Run:
             return counterexamples.of_statement(broken[0][0], trial, broken[0][1])
         if self.ledger.false:
             line = min(self.ledger.false, key=lambda x: sum(x.widths))
-            task = next(t for t in self.tasks if tuple(map(int, t.net.widths)) == line.widths)
+            task = next(t for t in self.tasks if tuple(map(int, sizes(t.net))) == line.widths)
             return counterexamples.of_line(line, self.trial(task))
         return None
 
@@ -325,7 +329,7 @@ class _Run:
         """Everything the result depends on."""
         return {
             "network": self.net.to_toml(),
-            "widths": [[int(m) for m in net.widths] for net in self.numeric],
+            "widths": [[int(m) for m in sizes(net)] for net in self.numeric],
             "seeds": self.seeds,
             "radius": self.radius,
             "pairing": self.pairing,

@@ -516,3 +516,30 @@ def test_the_statement_is_an_inequality_between_numbers():
     model = model_of("residual", 0)
     env = environment(model, thm, draw_input(3, "normal", 0), 0.3, 0)
     assert isinstance(evaluate(thm.statement, env), Comparison)
+
+
+# -- verification ----------------------------------------------------------------------------------
+
+
+def test_any_architecture_is_verified_line_by_line():
+    m = theory.width("m")
+    layers = (Conv(m, 3), TANH, Residual(Conv(m, 3), TANH), AveragePool())
+    net = Network(Input((2, 4)), *layers, TRAINED)
+    images = np.random.default_rng(0).standard_normal((1, 2, 4))
+    search = proofs_check.Search(starts=1, steps=1)
+    report = proofs_check.verify(net, images, [3], 1, 0.5, search=search, order=False)
+    assert {c.outcome for row in report.rows for c in row.checks} == {"holds"}
+    assert {c.quantity for row in report.rows for c in row.checks} == {
+        "hessian_norm",
+        "kernel_change",
+        "linearization_gap",
+    }
+    assert not report.ledger.false
+    assert report.ledger.counts[0].inequalities > 300
+
+
+def test_kernel_and_gap_of_a_graph_are_derived_and_checked():
+    net = NETWORKS["residual"]
+    for thm in (theory.kernel_change_bound(net), theory.linearization_bound(net)):
+        assert thm.name.startswith("LZB20/A8+")
+        assert proofs_check.check(thm).ok

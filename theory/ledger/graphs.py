@@ -87,6 +87,19 @@ def _require_constants(index: int, rule: PointwiseRule) -> None:
             raise HypothesisError(msg) from error
 
 
+def derive(graph: Graph, *, ball: bool) -> tuple[Judgement, GraphDerivation]:
+    """``|H| <= |M|`` at the centre, or at a point of the ball, and the workbench of its derivation.
+
+    Raises:
+        HypothesisError: the bound says nothing about such a graph, and why.
+    """
+    require_graph(graph)
+    try:
+        return _derive(code_of(graph), ball)
+    except GraphError as error:
+        raise HypothesisError(str(error)) from error
+
+
 def graph_bound(
     graph: Graph,
     radius: sympy.Expr | None = None,
@@ -111,11 +124,7 @@ def graph_bound(
     Source: Liu, Zhu and Belkin 2020, Theorem 3.2 and Section 3; Zhu, Liu and Belkin 2022,
         Theorem 3.6.
     """
-    require_graph(graph)
-    try:
-        judgement, d = _derive(code_of(graph), radius is not None)
-    except GraphError as error:
-        raise HypothesisError(str(error)) from error
+    judgement, d = derive(graph, ball=radius is not None)
     definitions, claims = used(judgement, d)
     where = "at the centre" if radius is None else "on a ball of parameters"
     citation = f"{LZB20}, Theorem 3.2" if name.startswith("LZB20") else f"{ZLB22}, Theorem 3.6"
@@ -207,6 +216,7 @@ def densely_connected() -> Theorem:
 __all__ = [
     "convolutional",
     "densely_connected",
+    "derive",
     "graph_bound",
     "neurons",
     "require_graph",
