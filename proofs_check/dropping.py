@@ -22,11 +22,13 @@ from hypothesis.strategies import SearchStrategy
 from jax.flatten_util import ravel_pytree
 
 import numerics
+import theory
 from numerics.activations import jax_function
 from numerics.lowrank import dimension
 from numerics.measure import Measurement
 from numerics.models import Model, Params, forward, trace
 from proofs_check.ledger.dense import spectral
+from proofs_check.ledger.experiment import Family, experiment, rows
 from proofs_check.ledger.nonlinear import composed_hessian, outer_values, uphill
 from proofs_check.strategies import Instance
 from proofs_check.verification.judging import Check
@@ -335,6 +337,15 @@ def droppable(statement: Statement, ball: bool) -> list[str]:
     return [d.name for d in DROPS if d.applies_to(statement, ball)]
 
 
+def families(statement: Statement) -> dict[str, Family]:
+    """Families of the ledger in which a hypothesis of the row of this theorem is dropped."""
+    if not isinstance(statement, Theorem) or statement.name not in rows():
+        return {}
+    if statement.network is not None and theory.catalog.get(statement.name) != statement:
+        return {}  # the row is about the network of the catalogue
+    return {family.dropped: family for family in reversed(experiment(statement.name).fails)}
+
+
 def chosen(statement: Statement, name: str, ball: bool) -> Drop:
     """The drop of that name.
 
@@ -344,6 +355,7 @@ def chosen(statement: Statement, name: str, ball: bool) -> Drop:
     possible = droppable(statement, ball)
     if name in possible:
         return next(d for d in DROPS if d.name == name)
+    possible += [f for f in families(statement) if f not in possible]
     assumed = ", ".join(a.name for a in getattr(statement, "assumptions", ())) or "none"
     what = ", ".join(possible) if possible else "nothing"
     msg = (
@@ -440,6 +452,7 @@ __all__ = [
     "Dropped",
     "chosen",
     "droppable",
+    "families",
     "instances",
     "known",
     "measured_again",

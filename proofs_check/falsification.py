@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from random import Random
 from typing import Any, TypeAlias
 
+import numpy as np
 from hypothesis import HealthCheck, Phase, find, settings
 from hypothesis import strategies as st
 from hypothesis.errors import NoSuchExample
@@ -22,6 +23,8 @@ from hypothesis.strategies import SearchStrategy
 import numerics
 from proofs_check import dropping, strategies
 from proofs_check.dropping import Drop, DropError, Dropped
+from proofs_check.ledger.experiment import Family, Sample
+from proofs_check.ledger.running import outcome_of
 from proofs_check.strategies import Instance
 from proofs_check.verification.counterexamples import Counterexample, of_measured, of_statement
 from proofs_check.verification.judging import Check, judge
@@ -108,7 +111,8 @@ def falsify(
             such as ``theory.hessian_bound``, for which architectures are drawn as well.
         drop: a hypothesis to do without, by its name in ``thm.assumptions`` (or *independent
             parameters*): models are drawn that meet all the others, and the statement's bound is
-            held against them as it stands.
+            held against them as it stands.  For a theorem of the ledger also what its row drops;
+            widths and seeds of that family are drawn then.
         max_examples: how many instances are drawn before shrinking.
         seed: of the search: the same seed, the same instances.
         max_depth: largest depth drawn, for a function.
@@ -125,6 +129,10 @@ def falsify(
         DropError: the hypothesis cannot be dropped; the message lists those that can.
     """
     scales = strategies.SCALES if drop is None else dropping.SCALES
+    family = None if drop is None else _family(claim, drop)
+    if family is not None:
+        hunt_in = _FamilyHunt(claim, family, time_limit_s)
+        return _hunted(hunt_in, hunt_in.drawn(), max_examples, seed)
     drawn = _instances(claim, max_depth, max_width, scales) if instances is None else instances
     if drop is None:
         return _hunted(_Hunt(claim, search or SEARCH, time_limit_s), drawn, max_examples, seed)
@@ -246,6 +254,18 @@ class _Hunt:
         return self.seen
 
 
+def _family(claim: Statement | Factory, drop: str) -> Family | None:
+    """The family of the ledger in which the hypothesis is dropped, where no drawn network is."""
+    if not isinstance(claim, Theorem):
+        return None
+    if claim.network is not None and drop in dropping.droppable(claim, _on_ball(claim)):
+        return None
+    found = dropping.families(claim).get(drop)
+    if found is None and claim.network is None:
+        dropping.chosen(claim, drop, _on_ball(claim))  # says what can be dropped
+    return found
+
+
 def _on_ball(statement: Statement) -> bool:
     return statement.radius is not None or statement.quantity in ON_BALL
 
@@ -298,3 +318,69 @@ class _DroppingHunt(_Hunt):
             statement=self.seen.statement,
             method=f"{words}; measured again by differentiating the whole model",
         )
+
+
+class _FamilyHunt(_Hunt):
+    """A search among the models of a family of the ledger, by width and seed."""
+
+    WIDTHS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 64, 128)
+    SEEDS = 20
+
+    def __init__(
+        self, claim: Statement | Factory, family: Family, time_limit_s: float | None
+    ) -> None:
+        super().__init__(claim, SEARCH, time_limit_s)
+        self.family = family
+        self.seen.dropped = family.dropped
+        self.seen.statement = f"{getattr(claim, 'name', '')} without {family.dropped}"
+
+    def drawn(self) -> SearchStrategy[tuple[int, int]]:
+        widths = sorted({*self.WIDTHS, *self.family.widths["quick"]})
+        return st.tuples(st.sampled_from(widths), st.integers(0, self.SEEDS))
+
+    def violates(self, instance: tuple[int, int]) -> bool:
+        self.seen.examples += 1
+        if time.perf_counter() > self.end:
+            raise _TimeUp
+        sample = self.sample(instance)
+        if sample is None or sample.bound is None:
+            self.seen.refused += 1
+            return False
+        self.seen.judged += 1
+        outcome = outcome_of(sample, self.family.relation)
+        self.seen.undecided += outcome == "undecided"
+        self.seen.violations += outcome == "violated"
+        if outcome == "violated":
+            self.last = instance
+        return outcome == "violated"
+
+    def sample(self, instance: tuple[int, int]) -> Sample | None:
+        """The measurement; None at a width that the family does not have."""
+        try:
+            with np.errstate(all="ignore"):
+                return self.family.measure(*instance)
+        except (ValueError, np.linalg.LinAlgError):
+            return None
+
+    def result(self, simplest: Any = None) -> Falsification:
+        sample = None if simplest is None else self.sample(simplest)
+        if sample is not None and sample.bound is not None:
+            width, seed = simplest
+            self.seen.counterexample = Counterexample(
+                self.seen.statement,
+                "",
+                "",
+                (width,),
+                seed,
+                (),
+                (),
+                None,
+                "",
+                self.family.relation,
+                sample.measured,
+                sample.bound,
+                f"{self.family.words}; {self.family.quantity}; measured twice",
+                outcome_of(sample, self.family.relation) == "violated",
+            )
+        self.seen.seconds = time.perf_counter() - self.begin
+        return self.seen

@@ -13,9 +13,10 @@ import numpy as np
 from threadpoolctl import ThreadpoolController
 
 from numerics.scaling import ExponentFit, ScalingError, fit_exponent
-from proofs_check.ledger.experiment import Family, Profile, Sample, experiment, rows
+from proofs_check.ledger.experiment import Family, Profile, Relation, Sample, experiment, rows
 from proofs_check.ledger.results import FamilyResult, LedgerResult, RowResult, Verdict
-from proofs_check.verification.judging import compare
+from proofs_check.verification.judging import Outcome, compare
+from proofs_check.verification.statements import Sides
 
 CONFIDENCE = 0.99
 """Of the interval of an exponent: the ledger fits some fifty of them, and 95% would be missed by
@@ -141,6 +142,19 @@ def _threads() -> ThreadpoolController:
 # -- inequalities and equations -------------------------------------------------------------------
 
 
+def _in_order(measured: Sides, bound: Sides, relation: Relation) -> tuple[Sides, Sides]:
+    """The side that is claimed to be smaller first."""
+    return (bound, measured) if relation == "ge" else (measured, bound)
+
+
+def outcome_of(sample: Sample, relation: Relation) -> Outcome:
+    """Whether a sample with a bound holds, violates it, or cannot be told."""
+    if sample.bound is None:
+        return "undecided"
+    left, right = _in_order(sample.measured, sample.bound, relation)
+    return compare("eq" if relation == "eq" else "le", left, right)[0]
+
+
 @dataclass
 class _Tally:
     """How the samples of a family stand to their bounds."""
@@ -159,10 +173,8 @@ class _Tally:
                 self.undecided += 1
             return
         self.samples += 1
-        left, right, relation = sample.measured, sample.bound, self.family.relation
-        if relation == "ge":
-            left, right = right, left
-        outcome, note = compare("eq" if relation == "eq" else "le", left, right)
+        left, right = _in_order(sample.measured, sample.bound, self.family.relation)
+        outcome, note = compare("eq" if self.family.relation == "eq" else "le", left, right)
         self.violations += outcome == "violated"
         self.undecided += outcome == "undecided"
         if note:

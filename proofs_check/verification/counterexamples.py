@@ -68,6 +68,8 @@ class Counterexample:
 
     def __str__(self) -> str:
         """The counterexample, readable and complete."""
+        if not self.network:
+            return self._of_family()
         shape = "-".join(map(str, self.widths))
         sign = "<=" if self.relation == "le" else "="
         what = f"{self.statement}, {self.line}" if self.line else self.statement
@@ -81,6 +83,18 @@ class Counterexample:
                 f"  {layers_in_words(self.network)}",
                 f"  left side in [{self.measured.lower:.10g}, {self.measured.upper:.10g}], "
                 f"right side in [{self.bound.lower:.10g}, {self.bound.upper:.10g}]; {self.method}",
+            ]
+        )
+
+    def _of_family(self) -> str:
+        """A counterexample from a family of the ledger: a width and a seed say which it is."""
+        sign = {"le": "<=", "ge": ">=", "eq": "="}[self.relation]
+        verb = "fails" if self.confirmed else "seems to fail"
+        return "\n".join(
+            [
+                f"{self.statement} {verb}: {self.measured.value:.6g} {sign} "
+                f"{self.bound.value:.6g} is false",
+                f"  width {self.widths[0]}, seed {self.seed}: {self.method}",
             ]
         )
 

@@ -126,3 +126,17 @@ def test_a_mutilated_trial_is_no_trial_of_the_theorem() -> None:
     trial = drop.trial(Dropped(point, 8), None, Search())
     assert trial.statistics["x"]["beta", 1] == pytest.approx(4 / 3**1.5)
     assert numerics.measure(trial.model, trial.x)["beta", 1] == pytest.approx(8 * 4 / 3**1.5)
+
+
+def test_a_row_of_the_ledger_is_searched_in_its_own_family() -> None:
+    found = proofs_check.falsify(
+        theory.catalog["LZB20/A5"], drop="(2,2,1)-norm", max_examples=20, seed=1
+    )
+    assert found.found
+    assert found.counterexample is not None
+    assert found.counterexample.widths[0] <= 3
+    assert "LZB20/A5 without (2,2,1)-norm fails" in str(found)
+    nothing = proofs_check.falsify(theory.catalog["LZB20/A5"], drop="infinity norm", max_examples=5)
+    assert not nothing.found  # that family says an order alone
+    with pytest.raises(DropError, match=r"what can: .*\(2,2,1\)-norm"):
+        proofs_check.falsify(theory.catalog["LZB20/A5"], drop="smooth")
