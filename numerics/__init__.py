@@ -22,6 +22,7 @@ from numerics.graphs import (  # noqa: E402
     node_trace,
     tail,
 )
+from numerics.graphs.constants import StatedConstant, try_constants  # noqa: E402
 from numerics.kernels import KernelChange, kernel_change  # noqa: E402
 from numerics.linearization import linearization_gap  # noqa: E402
 from numerics.measure import Measurement, measure  # noqa: E402
@@ -46,6 +47,7 @@ __all__ = [
     "ScalingError",
     "SpectralError",
     "SpectralNorm",
+    "StatedConstant",
     "Trace",
     "Training",
     "TrainingError",
@@ -66,4 +68,5 @@ __all__ = [
     "tail",
     "tangent_kernel",
     "trace",
+    "try_constants",
 ]

@@ -132,6 +132,27 @@ def test_the_gradient_of_the_curvature_is_that_of_the_eigenvalue():
     assert (ends[0] - ends[1]) / 2e-5 == pytest.approx(1 / abs(factor), rel=1e-4)
 
 
+@pytest.mark.parametrize("name", NETWORKS)
+def test_no_constant_of_a_rule_is_exceeded(name):
+    model, _ = sample(name)
+    tried = numerics.try_constants(model)
+    assert not [entry for entry in tried if entry.exceeded]
+    for entry in tried:
+        if "conv" not in name and name != "pool":
+            assert entry.found >= entry.stated * (1 - 1e-6), "attained"
+
+
+def test_a_constant_that_is_too_small_is_found_out(monkeypatch):
+    model, _ = sample("conv1d-valid-1")
+    rule = type(model.graph.nodes[1].rule)
+    stated = rule.contraction
+    monkeypatch.setattr(rule, "contraction", property(lambda self: 0.8 * stated.fget(self)))
+    assert [entry.name for entry in numerics.try_constants(model) if entry.exceeded]
+    monkeypatch.setattr(host, "LARGEST", 0)
+    with pytest.raises(ValueError, match="try a narrower one"):
+        numerics.try_constants(model)
+
+
 def test_networks_of_any_architecture_are_trained():
     model, x = sample("fixed-outputs")
     rng = np.random.default_rng(0)
