@@ -511,6 +511,7 @@ PLANS: Mapping[str, Plan] = {
     "least_product": matrices((2,), (3,)),
     "jacobian_multiple": networks(trials=2, which=SMALLEST),
     "hessian_multiple": networks(trials=2, which=SMALLEST),
+    "dense_partials": networks(lambda _: [(n,) for n in ("dw", "da", "dww", "dwa", "daa")]),
     "general_jacobian": networks(),
     "general_hessian": networks(),
     "general_signal": networks(),

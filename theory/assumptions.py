@@ -271,10 +271,14 @@ def _readout(first: Term, formulas: tuple[Term, ...]) -> Assumption:
 
 
 def _samples(first: Term, formulas: tuple[Term, ...]) -> Assumption:
-    count = first.args[1]
-    text = f"the training set has {count} input{'s' if count > 1 else ''}"
-    ends = "X_1" if count == 1 else rf"X_1,\dots,X_{{{count}}}"
-    return Assumption("samples", text, f"{text}, ${ends}$", formulas)
+    from theory.writing.latex import tex
+
+    whole, *inputs = first.args[1:]
+    text = f"the training set {whole.args[0]} has the inputs {', '.join(i.args[0] for i in inputs)}"
+    shown = ", ".join(map(tex, inputs))
+    return Assumption(
+        "samples", text, rf"the training set ${tex(whole)}$ has the inputs ${shown}$", formulas
+    )
 
 
 def _graph(code: str, formulas: tuple[Term, ...]) -> Assumption:
@@ -368,6 +372,13 @@ def _same_everywhere(formula: Term, formulas: tuple[Term, ...]) -> Assumption:
     return Assumption(name, f"{words} {place}: {plain(formula)}", f"${tex(formula)}$", formulas)
 
 
+def _who(formula: Term) -> str:
+    """The point whose distance from the centre is bounded."""
+    points = [v.args[0] for v in formula.args[0].free if v.head == "point"]
+    others = [name for name in points if name != "theta0"]
+    return others[0] if len(others) == 1 else "theta"
+
+
 def _other(formula: Term, formulas: tuple[Term, ...]) -> Assumption:
     from theory.writing.latex import tex
     from theory.writing.plain import plain
@@ -380,7 +391,7 @@ def _other(formula: Term, formulas: tuple[Term, ...]) -> Assumption:
     if formula.head == "le" and "theta" in str(formula.args[0]):
         return Assumption(
             "ball",
-            "theta lies in the ball of radius R around theta_0",
+            f"{_who(formula)} lies in the ball of radius R around theta_0",
             f"${tex(formula)}$",
             formulas,
         )

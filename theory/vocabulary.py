@@ -180,6 +180,20 @@ QUANTITIES: dict[str, Quantity] = named_once(
         "largest product of a second derivative and the derivatives that it meets",
         "norm (2,2,1) of the second derivative",
     ),
+    *(
+        Quantity(
+            f"{name}_hat", symbol, f"{of}, at most: by the statistics of dense layers", "as above"
+        )
+        for name, symbol, of in (
+            ("lipschitz", r"\hat\lambda", "Lipschitz constant of all layers"),
+            ("S", r"\hat S_{{{}}}", "sum of its first l powers"),
+            ("Q_inf", r"\hat Q_{{\infty}}", "largest entry of any signal"),
+            ("Q_L", r"\hat Q_{{L}}", "largest derivative by own weights"),
+            ("Q_221", r"\hat Q_{{2,2,1}}", "largest product with a second derivative"),
+            ("C_1", r"\hat C_1", "constant of the curvature"),
+            ("C_2", r"\hat C_2", "constant of the readout"),
+        )
+    ),
     Quantity("C_1", "C_1", "constant of the curvature of the layers", "a number"),
     Quantity("C_2", "C_2", "constant of the trained readout", "a number"),
     Quantity(

@@ -257,8 +257,8 @@ def fact(term: Term, env: Environment) -> bool:
             return depth == arch.depth and readout == kind
         case "readout", [str(readout), int(layer)]:
             return layer == arch.depth and readout == kind
-        case "samples", [int(count)]:
-            return len(env.samples("X")) == count
+        case "samples", [Term() as whole, *inputs]:
+            return _consists_of(whole, inputs, env)
         case "input", []:
             return True
         case "gaussian", [int(depth), str(law)]:
@@ -272,6 +272,13 @@ def fact(term: Term, env: Environment) -> bool:
 def _law(env: Environment) -> str:
     """How the readout was drawn."""
     return "" if env.model is None else str(env.model.net.readout.init)
+
+
+def _consists_of(whole: Term, inputs: list[Term], env: Environment) -> bool:
+    """Whether the inputs of a training set are these, in this order."""
+    rows = np.asarray(env.inputs.get(whole.args[0], ()), dtype=np.float64)
+    given = [env.input(i.args[0]) for i in inputs]
+    return rows.ndim == 2 and len(rows) == len(given) and bool(np.array_equal(rows, given))
 
 
 def _bounded(env: Environment, layer: int, order: int) -> bool:

@@ -61,7 +61,7 @@ class Assumption:
 _FACTS: dict[str, tuple[str, ...]] = {
     "dense": ("index",),
     "general": ("index",),
-    "samples": ("count",),
+    "samples": ("input", "input"),
     "pointwise": ("index",),
     "smooth": ("index",),
     "bounded": ("index", "order"),
@@ -130,8 +130,15 @@ def kind_of(formula: Term) -> str:
 def _is_fact(formula: Term) -> bool:
     if formula.head != "fact" or formula.args[0] not in _FACTS:
         return False
-    wanted, tags = _FACTS[formula.args[0]], formula.args[1:]
+    wanted, tags = _wanted(formula), formula.args[1:]
     return len(wanted) == len(tags) and all(map(_is_tag, wanted, tags))
+
+
+def _wanted(formula: Term) -> tuple[str, ...]:
+    """The kinds of a fact's tags; of a training set, as many inputs as it has."""
+    name, *tags = formula.args
+    kinds = _FACTS[name]
+    return kinds[:1] * max(len(tags), 2) if name == "samples" else kinds
 
 
 def _is_tag(wanted: str, tag: Any) -> bool:
@@ -146,8 +153,6 @@ def _is_tag(wanted: str, tag: Any) -> bool:
             return type(tag) is int and tag in (0, 1, 2)
         case "law":
             return tag in ("gaussian", "sign")
-        case "count":
-            return type(tag) is int and tag >= 1
         case "depth":
             return type(tag) is int and tag >= 1
         case "kind":
@@ -319,7 +324,7 @@ def contradictions(assumptions: Iterable[Term]) -> list[str]:
     for fact in known_facts:
         name, tags = fact.args[0], fact.args[1:]
         names.add(name)
-        for wanted, tag in zip(_FACTS[name], tags, strict=True):
+        for wanted, tag in zip(_wanted(fact), tags, strict=True):
             if wanted == "kind":
                 readouts.add(tag)
             elif wanted == "depth" or name == "readout":

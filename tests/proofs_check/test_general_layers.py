@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from hypothesis import strategies as st
 import numerics
 import theory
 from proofs_check import check
+from proofs_check.general_bounds import PATH, compare
 from proofs_check.measuring.environment import Environment
 from proofs_check.measuring.evaluate import evaluate
 from theory.ledger import general_layers
@@ -149,3 +152,48 @@ def test_a_depth_that_is_none_is_refused():
     for depth in (0, -1, 2.0, True):
         with pytest.raises(ValueError, match="an integer of at least 1"):
             general_layers.bound(depth)
+
+
+# -- dense layers, by their statistics ------------------------------------------------------------
+
+
+@settings(max_examples=10)
+@given(st.sampled_from(NETWORKS[:1] + NETWORKS[2:]), st.integers(0, 50))
+def test_the_bound_for_dense_layers_and_every_line_of_its_proof_hold(shape, seed):
+    widths, name, trainable = shape
+    net = network(widths, name, trainable=trainable)
+    thm = general_layers.dense(net)
+    model = numerics.instantiate(net, {}, seed=seed)
+    x = np.random.default_rng(seed).standard_normal(widths[0])
+    env = Environment(model, {}, {"x": x}, definitions=thm.definitions)
+    assert evaluate(thm.statement, env)
+    for claim in thm.claims:
+        assert evaluate(claim.judgement.conclusion, env), claim.label
+
+
+def test_for_one_hidden_layer_it_is_nearly_as_good_as_the_direct_way():
+    line = compare(1, 32)
+    assert line.norm <= line.direct * (1 + 1e-9)
+    assert line.direct <= line.general <= 2 * line.direct
+
+
+@pytest.mark.parametrize("depth", [2, 3])
+def test_the_direct_way_is_sharper_and_the_page_says_by_how_much(depth):
+    line = compare(depth, 64)
+    assert line.norm <= line.direct <= line.general
+    written = (Path(__file__).parents[2] / PATH).read_text()
+    row = next(r for r in written.splitlines() if r.startswith(f"| {depth} | 64 |"))
+    shown = [float(c) for c in row.strip("|").split("|")[2:]]
+    ratios = (line.general / line.direct, line.direct / line.norm)
+    wanted = (line.norm, line.general, line.direct, *ratios)
+    assert shown == pytest.approx(wanted, rel=0.02)
+
+
+def test_the_order_of_the_theorem_of_the_paper():
+    growth = general_layers.dense(theory.reference_network(4)).order
+    assert (growth.exponent("m"), growth.exponent("log")) == (Fraction(-1, 2), Fraction(1, 2))
+
+
+def test_an_infinite_constant_is_named():
+    with pytest.raises(theory.HypothesisError, match="lambda"):
+        general_layers.dense(theory.reference_network(2, activation="square"))

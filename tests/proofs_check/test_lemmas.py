@@ -305,6 +305,10 @@ false("root_below", "without its second premise")(
     lambda true: Schema(true.premises[:1], true.conclusion)
 )
 false("divide", "without the quotient")(conclusion(lambda x, y: le(x, y.args[1])))
+false("dense_partials", "half as large")(conclusion(lambda x, y: le(x, mul(rat(1, 2), y))))
+false("dense_partials", "without the term of the weights")(
+    conclusion(lambda x, y: le(x, y.args[0] if y.head == "add" else y))
+)
 false("general_jacobian", "own weights alone")(conclusion(lambda x, y: eq(x, y.args[0])))
 false("general_hessian", "the mixed term once")(
     conclusion(lambda x, y: eq(x, plus(y.args[0], y.args[1], *y.args[3:])))

@@ -19,7 +19,14 @@ from theory.lemmas import KAPPA
 from theory.terms import eq, le, make, minus, mul, norm, power, rat
 from theory.vocabulary import CENTRE, kernel_matrix, loss, outputs, parameters, residual, symbol
 
-ALONG_A_PATH = ("LZB20/A11", "LZB20/A11-radius", "LZB20/A11-PL", "LZB20/A12", "LZB20/A12-multiple")
+ALONG_A_PATH = (
+    "LZB20/A11",
+    "LZB20/A11-radius",
+    "LZB20/A11-step",
+    "LZB20/A11-PL",
+    "LZB20/A12",
+    "LZB20/A12-multiple",
+)
 AT_A_POINT = ("LZB20/A11-smoothness", "LZB20/A11-outer")
 LINEAR = ("LZB20/A12-hessian", "LZB20/A12-kernel")
 
@@ -109,7 +116,7 @@ def test_a_faster_rate_fails():
     assert not evaluate(faster, small)
 
 
-@pytest.mark.parametrize("name", ["LZB20/A11", "LZB20/A11-radius", "LZB20/A12"])
+@pytest.mark.parametrize("name", ["LZB20/A11", "LZB20/A11-radius", "LZB20/A11-step", "LZB20/A12"])
 def test_no_hypothesis_can_be_dropped_from_the_proof(name):
     proof = theory.catalog[name].proof
     for dropped in proof.assumptions:
@@ -203,3 +210,18 @@ def test_behind_a_nonlinear_output_the_kernel_moves_and_stays_positive():
     unweighted = le(norm(kernel_matrix(make("point", "theta")), "min"), thm.statement.args[1])
     assert evaluate(norm(slopes, "min"), env) < 1
     assert not evaluate(unweighted, env)
+
+
+def test_the_samples_are_tied_to_their_training_set():
+    """Another training set in place of X makes the fact speak of it, and so not hold."""
+    from theory import kernel
+
+    judgement = theory.catalog["LZB20/A11-smoothness"].judgement
+    other = make("input", "Z")
+    moved = kernel.instance(judgement, {make("input", "X"): other})
+    (fact,) = moved.hypotheses
+    assert other in fact.free
+    env = run(seed=2)
+    large = {**env.inputs, "Z": 100 * np.asarray(env.inputs["X"])}
+    env = replace(env, inputs=large, labels={**env.labels, "Z": env.labels["X"]})
+    assert not evaluate(fact, env)

@@ -41,7 +41,7 @@ from theory.lemmas import (
     space_variable,
 )
 from theory.lemmas.reals import W, X, Y, Z
-from theory.lemmas.training import CENTRE_C, ETA, STAR
+from theory.lemmas.training import CENTRE_C, ETA, STAR, sample
 from theory.terms import (
     ONE,
     PARAMS,
@@ -266,7 +266,7 @@ def advance(point: Term, after: Term, inside: Judgement, invariant: Judgement, d
         within,
         fallen,
         _contracts(point, after, fallen, polyak_here),
-        _kept(point, after, moved, short, fallen, polyak_here, invariant),
+        chain(_kept(point, after, moved, short, fallen, polyak_here), invariant),
     )
 
 
@@ -378,9 +378,8 @@ def _kept(
     short: Judgement,
     fallen: Judgement,
     polyak_here: Judgement,
-    invariant: Judgement,
 ) -> Judgement:
-    """``sqrt(mu) |theta+ - theta_0| + 2 |r+| <= 2 |r_0|``."""
+    """``sqrt(mu) |theta+ - theta_0| + 2 |r+| <= sqrt(mu) |theta - theta_0| + 2 |r|``."""
     old, new = norm(residual(point)), norm(residual(after))
     g = norm(loss_gradient(point))
     path = mul(root(MU), STEP, g)
@@ -409,11 +408,17 @@ def _kept(
     before = mul(root(MU), distance(point))
     grown = kernel.monotone(add(N, mul(rat(2), new)), {N: moved})
     kept = kernel.monotone(add(before, N), {N: paid})
-    return chain(
-        rearranged(grown, kept.conclusion.args[0]),
-        rearranged(kept, potential(point)),
-        invariant,
-    )
+    return chain(rearranged(grown, kept.conclusion.args[0]), rearranged(kept, potential(point)))
+
+
+def one_step(point: Term, after: Term, d: Training) -> Judgement:
+    """The potential does not grow in a step between two points of the ball, any two."""
+    inside, within = (kernel.hypothesis(kernel.in_ball(p, CENTRE, RADIUS)) for p in (point, after))
+    short, moved = _short_step(point, inside, d), _moved(point, after)
+    fallen = _fallen(point, after, inside, within, d)
+    d.claim("fallen:1", "the residual falls in step 1", fallen)
+    result = _kept(point, after, moved, short, fallen, polyak(point, inside))
+    return d.claim("potential:1", "the way of 1 steps is paid for", result)
 
 
 def _fewer(old: Term, new: Term, gain: Term, fallen: Judgement) -> Judgement:
@@ -498,7 +503,7 @@ def bend_bound(count: int, point: Term) -> Judgement:
         "sample_hessians",
         count,
         bind={covector: r, POINT_P: point},
-        given=[kernel.hypothesis(fact("samples", count))],
+        given=[kernel.hypothesis(fact("samples", SAMPLES, *map(sample, range(1, count + 1))))],
     )
     total, largest = first.conclusion.args[1].args
     wide = use("one_at_most_two", bind={V: r})
@@ -595,6 +600,7 @@ __all__ = [
     "multiple_distance",
     "multiple_hessian",
     "multiple_kernel",
+    "one_step",
     "outer_kernel",
     "polyak_loss",
 ]

@@ -5,9 +5,14 @@ Source: Liu, Zhu and Belkin 2020, Theorem 3.1.
 
 from __future__ import annotations
 
-from theory.derive import general
+from typing import TYPE_CHECKING
+
+from theory.derive import dense_layers, general
 from theory.theorem import Theorem
-from theory.theorems import LZB20, used
+from theory.theorems import LZB20, _require_constants, reference_network, used
+
+if TYPE_CHECKING:
+    from theory.networks import Network
 
 DEPTH = 3
 REMARKS = (
@@ -44,4 +49,37 @@ def bound(depth: int = DEPTH, *, trainable: bool = True) -> Theorem:
         tuple(claims),
         quantity="hessian_norm",
         remarks=REMARKS,
+    )
+
+
+def dense(network: Network | None = None) -> Theorem:
+    """A6 for a dense network at the centre: each Q from its layer statistics.
+
+    Looser than the direct way (:func:`theory.hessian_bound`), as the largest layer stands for all.
+
+    Args:
+        network: the description; by default the reference network of depth 3.
+
+    Raises:
+        HypothesisError: when an activation has an infinite constant, naming it.
+
+    Source: Liu, Zhu and Belkin 2020, Section 3.3.
+    """
+    network = network or reference_network(DEPTH)
+    _require_constants(network, (1, 2))
+    readout = "trained" if network.readout.trainable else "fixed"
+    judgement, d = dense_layers.dense_bound(network.depth, readout)
+    definitions, claims = used(judgement, d)
+    return Theorem(
+        "LZB20/A6-dense",
+        "Hessian norm of a fully connected network as one of general layers",
+        judgement,
+        f"{LZB20}, Section 3.3",
+        "LZB20",
+        tuple(definitions),
+        tuple(claims),
+        network,
+        None,
+        "general layers",
+        "hessian_norm",
     )

@@ -81,6 +81,27 @@ def radius(steps: int = STEPS) -> Theorem:
     return _theorem("LZB20/A11-radius", title, judgement, d, "distance")
 
 
+def step() -> Theorem:
+    """``sqrt(mu) |theta - theta_0| + 2 |r|`` does not grow in a step between any two points."""
+    d = training.Training()
+    judgement = training.one_step(training.iterate(1), training.iterate(2), d)
+    definitions, claims = used(judgement, d)
+    return Theorem(
+        "LZB20/A11-step",
+        "what a gradient step moves is paid for by the residual",
+        judgement,
+        CITATION,
+        "LZB20",
+        tuple(definitions),
+        tuple(claims),
+        radius=BALL,
+        remarks=(
+            "The step of the induction behind A11: theta_1 and theta_2 are any two points of the "
+            "ball, the second one gradient step after the first.",
+        ),
+    )
+
+
 def polyak_lojasiewicz() -> Theorem:
     """PL*: ``2 mu L <= |grad L|^2`` at every point of the ball."""
     judgement = training.polyak_loss(POINT)

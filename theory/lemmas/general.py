@@ -18,8 +18,31 @@ from theory.lemmas.base import (
     vector_variable,
 )
 from theory.lemmas.calculus import CALCULUS
-from theory.terms import dot, eq, le, make, plus, shift, transpose
-from theory.vocabulary import activation, layer, partial, signal
+from theory.terms import (
+    Term,
+    add,
+    dot,
+    eq,
+    inv_root,
+    le,
+    make,
+    mul,
+    norm,
+    plus,
+    root,
+    shift,
+    transpose,
+)
+from theory.vocabulary import (
+    activation,
+    layer,
+    partial,
+    preactivation,
+    sigma,
+    signal,
+    weights,
+    width,
+)
 
 COVECTOR = vector_variable("c", layer(INDEX))
 
@@ -69,6 +92,38 @@ def _general_hessian() -> Schema:
 def _general_signal() -> Schema:
     above = dot(transpose(partial("da", INDEX, POINT_P, INPUT_X)), signal(INDEX, POINT_P, INPUT_X))
     return Schema((fact("general", INDEX),), eq(signal(shift(INDEX, -1), POINT_P, INPUT_X), above))
+
+
+@lemma(
+    "dense_partials",
+    "the partial derivatives of a dense layer",
+    r"\|\partial_w\alpha\|\le c_1a,\ \|\partial_\alpha\alpha\|\le c_1s,\ "
+    r"\|\partial_{ww}\alpha\|_{2,2,1}\le c_2a^2,\ \|\partial_{w\alpha}\alpha\|_{2,2,1}\le c_2as+"
+    r"c_1\sqrt{m_l/m_{l-1}},\ \|\partial_{\alpha\alpha}\alpha\|_{2,2,1}\le c_2s^2"
+    r"\ \text{with }c_k=\|\sigma^{(k)}(z)\|_\infty",
+    "Liu, Zhu and Belkin 2020, Section 3.3",
+    "LZB20",
+)
+def _dense_partials(by: str) -> Schema:
+    """Of ``sigma(W a / sqrt(m))``: each slice has rank one, up to the term V b of W's derivative.
+
+    ``sum_k |c_k (Ax)_k (Bz)_k| <= |c|_inf |Ax| |Bz|``, and ``sum_k |(Vb)_k| <= sqrt(m_l) |V| |b|``.
+    """
+    require(by in ("dw", "da", "dww", "dwa", "daa"))
+    below = shift(INDEX, -1)
+    z = preactivation(INDEX, POINT_P, INPUT_X)
+    first, second = (norm(sigma(INDEX, k, z), "inf") for k in (1, 2))
+    scale = inv_root(width(below))
+    sizes = {
+        "w": mul(norm(activation(below, POINT_P, INPUT_X)), scale),
+        "a": mul(norm(weights(INDEX, POINT_P)), scale),
+    }
+    kind = "2" if len(by) == 2 else "221"
+    bound: Term = mul(first if len(by) == 2 else second, *(sizes[letter] for letter in by[1:]))
+    if by == "dwa":
+        bound = add(bound, mul(first, root(width(INDEX)), scale))
+    premises = (fact("dense", INDEX), fact("pointwise", INDEX), fact("smooth", INDEX))
+    return Schema(premises, le(norm(partial(by, INDEX, POINT_P, INPUT_X), kind), bound))
 
 
 @lemma(

@@ -113,10 +113,12 @@ def _samples_mean_value() -> Schema:
 def _sample_hessians(count: int) -> Schema:
     require(type(count) is int, count >= 1)
     covector = operator_variable("c", outputs(POINT_P, INPUT_X).rows, make("scalar"))
-    each = [norm(hessian(POINT_P, sample(i))) for i in range(1, count + 1)]
+    inputs = [sample(i) for i in range(1, count + 1)]
+    each = [norm(hessian(POINT_P, at)) for at in inputs]
     largest = each[0] if count == 1 else make("max", *each)
     whole = make("hess", covector, outputs(POINT_P, make("input", "X")), POINT_P)
-    return Schema((fact("samples", count),), le(norm(whole), mul(norm(covector, "1"), largest)))
+    premise = fact("samples", make("input", "X"), *inputs)
+    return Schema((premise,), le(norm(whole), mul(norm(covector, "1"), largest)))
 
 
 def sample(number: int) -> Term:
