@@ -156,7 +156,7 @@ class OrderAssumption:
         symbol: the quantity, such as ``q_2``.
         growth: the order it is taken to have.
         why: where that comes from.
-        proved: whether the toolkit proves it; False until the a-priori theorem does.
+        proved: whether the toolkit proves it, as the a-priori theorem does for dense networks.
     """
 
     symbol: str
@@ -219,12 +219,12 @@ MEANING = (
 
 _WHY = {
     "s": "Davidson-Szarek: s_l <= (sqrt m_l + sqrt m_{l-1} + t) / sqrt m_{l-1}",
-    "a": "Gaussian concentration of |alpha^l| / sqrt m_l",
-    "g": "Gaussian conditioning of delta^l on the layers above",
+    "a": "Gaussian concentration of |alpha^l| / sqrt m_l (LZB20/A7-apriori)",
+    "g": "Gaussian conditioning of delta^l on its linear image (LZB20/A7-apriori)",
     "q": "maximum of m_l Gaussians of standard deviation O(1/sqrt m_l)",
-    "r": "at most s_l times sup|sigma'|",
-    "h": "at most g_l times sup|sigma'|",
-    "c": "at most q_l times sup|sigma''|",
+    "r": "at most s_l times sup|sigma'| (LZB20/A7-apriori)",
+    "h": "at most g_l times sup|sigma'| (LZB20/A7-apriori)",
+    "c": "at most q_l times sup|sigma''| (LZB20/A7-apriori)",
     "t": "at most r_l times c_l",
     "y": "at most r_l^2 times c_l",
     "e": "at most s_l times q_l",
@@ -236,6 +236,11 @@ _WHY = {
     "part": "bounds on the sub-models' Hessian norms, uniform in their number",
     "gradient": "|grad f|^2 = K(x, x), a sum of products of a_l and g_l",
 }
+
+
+PROVED = frozenset({"s", "a", "g", "q", "r", "h", "c"})
+"""Layer statistics of dense networks whose order is proved: A7 a priori bounds each by a quantity
+of that order, with probability at least 1 - delta over Gaussian weights; a test compares them."""
 
 
 @dataclass
@@ -313,7 +318,7 @@ class _Walk:
             growth = of_width(self.widths[index]) ** -HALF * root_log
             for _ in range({"q": 0, "c": 0, "y": 2}.get(name, 1)):
                 growth = growth * self._strength(index)
-        return OrderAssumption(plain(term), growth, _WHY[name])
+        return OrderAssumption(plain(term), growth, _WHY[name], name in PROVED)
 
     def _over_range(self, term: Term) -> Growth:
         """Of a sum or maximum over an index: written out, or m times or once its general term."""

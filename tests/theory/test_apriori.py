@@ -21,8 +21,9 @@ from theory.grammar import T
 from theory.ledger import apriori
 from theory.ledger.apriori import WidthError, constants, least_width, number
 from theory.lemmas.gaussian import RANDOM
+from theory.orders import PROVED, Growth, order_of
 from theory.terms import add, le, make, mul, rat, subterms
-from theory.vocabulary import FAILURE, STATISTICS, floor, quantile, share, tail
+from theory.vocabulary import CENTRE, FAILURE, INPUT, STATISTICS, floor, quantile, share, tail
 
 
 def network(
@@ -143,6 +144,30 @@ def test_signs_make_the_largest_entry_certain() -> None:
     )
     found = number(theory.hessian_bound(net, level="apriori"), 4.0, 64)
     assert found == pytest.approx(4 / (3 * math.sqrt(3)) / 8)
+
+
+@pytest.mark.parametrize("activation", ["tanh", "gelu"])
+def test_the_orders_that_are_called_proved_are_those_of_the_likely_bounds(activation) -> None:
+    """For each layer statistic: what bounds it a priori grows no faster than its order says."""
+    widths = [16, *(theory.width(f"m{i}") for i in (1, 2, 3))]
+    hidden = [p for m in widths[1:] for p in (theory.Dense(m), theory.Activation(activation))]
+    net = theory.Network(theory.Input(16), *hidden, theory.Readout(trainable=True))
+    likely: dict[tuple[str, int], Growth] = {}
+    for radius in (None, "R"):
+        theorem = theory.hessian_bound(net, radius, level="apriori")
+        for d in theorem.definitions:
+            name, _, suffix = d.args[0].args[0].rpartition("_")
+            if suffix == "hat" and name in PROVED:
+                found = order_of(d.args[0], theorem.definitions, net.widths, theorem.radius)
+                assert not found.assumptions
+                likely[name, d.args[0].args[1]] = found.growth
+    assert {name for name, _ in likely} == PROVED
+    for (name, layer), growth in likely.items():
+        tags = () if name == "s" else (INPUT,)
+        stated = order_of(make("sym", name, layer, CENTRE, *tags), (), net.widths)
+        (assumption,) = stated.assumptions
+        assert assumption.proved
+        assert growth.at_most(stated.growth), (name, layer, str(growth), str(stated.growth))
 
 
 # -- widths ---------------------------------------------------------------------------------------
