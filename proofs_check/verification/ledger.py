@@ -364,7 +364,8 @@ def _at(formula: Term, values: Mapping[Term, Any]) -> Term:
 def _vacuous(judgement: Judgement, values: Mapping[Term, Any], env: Environment) -> bool:
     """Whether a hypothesis about the free variables fails; the others hold on every network."""
     for hypothesis in judgement.hypotheses:
-        loose = any(v in values for v in hypothesis.free) or _is_event(hypothesis)
+        event = _is_event(hypothesis) and hypothesis is not judgement.conclusion
+        loose = any(v in values for v in hypothesis.free) or event
         if loose and not evaluate(_at(hypothesis, values), env):
             return True
     return False
