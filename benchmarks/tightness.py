@@ -1,0 +1,100 @@
+"""How far each level of the Hessian bound is from the true norm: bound over measured value.
+
+    python benchmarks/tightness.py --width 1024 --depths 1,2,3,4,5,6 --radii 0.1,1,10
+
+For tanh networks with d = 16, |x|^2 = d and a fixed readout: at the centre the bound of every level
+over ‖H‖; on the ball of each radius the bound over the largest ‖H‖ that an ascent finds there, so
+that the truth lies between the two.  The a-priori level knows |x|, the widths, R and delta alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import click
+import numpy as np
+
+import numerics
+import theory
+from proofs_check.verification.judging import Check, judge
+from proofs_check.verification.trials import Search, Trial
+from theory.theorems import HypothesisError, reference_network
+
+DIM = 16
+CENTRE = ("layers", "slopes", "norms", "operators")
+BALL = ("layers", "norms")
+
+
+def _numbers(kind: type) -> Any:
+    return lambda _context, _option, text: tuple(map(kind, text.split(","))) if text else ()
+
+
+@click.command(help=__doc__.split("\n", maxsplit=1)[0])
+@click.option("--width", default=1024, show_default=True, help="of every hidden layer")
+@click.option("--depths", default="1,2,3,4,5,6", show_default=True, callback=_numbers(int))
+@click.option("--radii", default="0.1,1,10", show_default=True, callback=_numbers(float))
+@click.option("--ball-depth", default=3, show_default=True, help="depth of the balls' networks")
+@click.option("--seeds", default=1, show_default=True, help="how many networks of each kind")
+def main(
+    width: int, depths: tuple[int, ...], radii: tuple[float, ...], ball_depth: int, seeds: int
+) -> None:
+    columns = ["network", "seed", "found", *CENTRE]
+    rows = [
+        [f"depth {depth}", str(seed), *_ratios(depth, width, seed, None, CENTRE)]
+        for depth in depths
+        for seed in range(seeds)
+    ]
+    _show(f"width {width}: ‖H‖ at the centre, and bound / ‖H‖", columns, rows)
+    columns = ["ball", "seed", "found", *BALL]
+    rows = [
+        [f"R = {radius:g}", str(seed), *_ratios(ball_depth, width, seed, radius, BALL)]
+        for radius in radii
+        for seed in range(seeds)
+    ]
+    title = f"width {width}, depth {ball_depth}: largest ‖H‖ found in the ball, and bound / that"
+    _show(title, columns, rows)
+
+
+def _ratios(
+    depth: int, width: int, seed: int, radius: float | None, levels: Iterable[str]
+) -> list[str]:
+    """The norm found, and for each level bound over norm."""
+    net = reference_network(depth, inputs=DIM)
+    model = numerics.instantiate(net, {"m": width}, seed=seed)
+    x = np.random.default_rng(seed).standard_normal(DIM)
+    x *= np.sqrt(DIM) / np.linalg.norm(x)
+    trial = Trial(model, x, x, radius, Search(random=0))
+    found, cells = "", []
+    for level in levels:
+        check = _held(net.substitute({"m": width}), level, trial)
+        cells.append("-" if check is None else f"{check.ratio:.3g}")
+        if check is not None:
+            found = f"{check.measured.value:.4g}"
+    return [found, *cells]
+
+
+def _held(net: theory.Network, level: str, trial: Trial) -> Check | None:
+    """A level of the bound held against a network; None where it does not cover it."""
+    radius = None if trial.radius is None else "R"
+    try:
+        statement = theory.hessian_bound(net, radius=radius, level=level)
+    except HypothesisError:
+        return None
+    return judge(statement, trial)
+
+
+def _show(title: str, columns: list[str], rows: list[list[str]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=title)
+    for name in columns:
+        table.add_column(name, justify="right")
+    for row in rows:
+        table.add_row(*row)
+    Console(width=120).print(table)
+
+
+if __name__ == "__main__":
+    main()
