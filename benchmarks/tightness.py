@@ -19,11 +19,12 @@ import numerics
 import theory
 from proofs_check.verification.judging import Check, judge
 from proofs_check.verification.trials import Search, Trial
+from theory.ledger.apriori import WidthError, least_width
 from theory.theorems import HypothesisError, reference_network
 
 DIM = 16
-CENTRE = ("layers", "slopes", "norms", "operators")
-BALL = ("layers", "norms")
+CENTRE = ("apriori", "layers", "slopes", "norms", "operators")
+BALL = ("apriori", "layers", "norms")
 
 
 def _numbers(kind: type) -> Any:
@@ -60,6 +61,7 @@ def _ratios(
     depth: int, width: int, seed: int, radius: float | None, levels: Iterable[str]
 ) -> list[str]:
     """The norm found, and for each level bound over norm."""
+    click.echo(f"depth {depth}, seed {seed}, R = {radius} ...", err=True)
     net = reference_network(depth, inputs=DIM)
     model = numerics.instantiate(net, {"m": width}, seed=seed)
     x = np.random.default_rng(seed).standard_normal(DIM)
@@ -67,7 +69,11 @@ def _ratios(
     trial = Trial(model, x, x, radius, Search(random=0))
     found, cells = "", []
     for level in levels:
-        check = _held(net.substitute({"m": width}), level, trial)
+        try:
+            check = _held(net.substitute({"m": width}), level, trial)
+        except WidthError:
+            cells.append(f"m >= {least_width(net, float(np.linalg.norm(x)), trial.radius)}")
+            continue
         cells.append("-" if check is None else f"{check.ratio:.3g}")
         if check is not None:
             found = f"{check.measured.value:.4g}"
@@ -75,13 +81,19 @@ def _ratios(
 
 
 def _held(net: theory.Network, level: str, trial: Trial) -> Check | None:
-    """A level of the bound held against a network; None where it does not cover it."""
+    """A level of the bound held against a network; None where it does not cover it.
+
+    Raises:
+        WidthError: the network is too narrow for the a-priori level.
+    """
     radius = None if trial.radius is None else "R"
     try:
         statement = theory.hessian_bound(net, radius=radius, level=level)
+        return judge(statement, trial)
+    except WidthError:
+        raise
     except HypothesisError:
         return None
-    return judge(statement, trial)
 
 
 def _show(title: str, columns: list[str], rows: list[list[str]]) -> None:
