@@ -20,7 +20,7 @@ def attack(names: tuple[str, ...], seeds: int, write: str | None) -> int:
 
     NAMES are lemmas; without any, all of them.  Exit status 1 when a lemma is violated.
     """
-    from proofs_check import lemma_table
+    from proofs_check import chance_record, lemma_table
     from proofs_check.attack import PLANS
     from theory.files import write_atomically
 
@@ -30,12 +30,13 @@ def attack(names: tuple[str, ...], seeds: int, write: str | None) -> int:
         for line in lemma_table.rows(found, range(seeds)):
             lines.append(line)
             click.echo(f"{line.name:<22} {line.trials:>6} trials, least slack {line.slack}")
+        chances = "" if names else chance_record.section()
     except ValueError as error:
         click.echo(str(error))
         return VIOLATED
     if write:
         with bad_input():
-            write_atomically(write, lemma_table.document(lines).encode())
+            write_atomically(write, (lemma_table.document(lines) + chances).encode())
         click.echo(f"written: {write}")
     return CONSISTENT
 
@@ -77,7 +78,8 @@ def mutants(names: tuple[str, ...], per_kind: int, no_networks: bool, write: str
     for mutant in survivors:
         click.echo(f"survived: {mutant.name}: {mutant.description}")
     if write:
-        command = f"widthproof mutants --per-kind {per_kind} --write {record.PATH}"
+        flag = " --no-networks" if no_networks else ""
+        command = f"widthproof mutants --per-kind {per_kind}{flag} --write {record.PATH}"
         with bad_input():
             write_atomically(write, record.document(found, verdicts, command).encode())
         click.echo(f"written: {write}")

@@ -6,14 +6,17 @@ true statement with probability below 1e-9, and the seeds are fixed as well.
 
 from __future__ import annotations
 
+import re
 from fractions import Fraction
 from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import theory
 from proofs_check.chance import LEVEL, ChanceError, Draws, Trials
+from proofs_check.chance_record import rows
 from theory.lemmas import INPUT_X, schema
 from theory.lemmas.gaussian import KINDS, RANDOM
 from theory.terms import ONE, Term, make, mul, norm, rat, substitute
@@ -178,3 +181,16 @@ def test_what_has_no_value_is_named() -> None:
     with pytest.raises(ChanceError, match="probability"):
         found.trials(make("le", share(1, 2), share(1, 1)))
     assert found.real(norm(weights(1, CENTRE))).shape == (2,)
+
+
+def test_the_record_lists_every_lemma_with_a_probability():
+    text = (Path(__file__).parents[2] / "docs/lemmas.md").read_text()
+    listed = re.findall(r"^\| `(\w+)` \|", text.partition("## With a probability")[2], re.MULTILINE)
+    assert listed == list(RANDOM), "write it again: widthproof attack --write docs/lemmas.md"
+
+
+def test_a_lemma_with_a_probability_has_a_line():
+    line = next(rows())
+    assert line.name == RANDOM[0]
+    assert not line.refuted
+    assert str(line).startswith(f"| `{RANDOM[0]}` |")

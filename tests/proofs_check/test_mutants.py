@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 from fractions import Fraction
+from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -14,6 +15,7 @@ from proofs_check.mutation.claims import stronger
 from proofs_check.mutation.judging import Verdict, counts, judge, table
 from proofs_check.mutation.mutants import Mutant, corpus, mutants
 from proofs_check.mutation.mutations import variants
+from proofs_check.mutation.record import PATH
 from proofs_check.replay.checker import CheckError, check
 from proofs_check.replay.loading import load
 from theory.proofs import Proof, Step
@@ -296,3 +298,12 @@ def test_more_indices_are_claimed_and_never_fewer():
 def test_errors_reach_into_a_term():
     inner = {v.term for v in variants(mul(X, add(Y, ONE))) if v.kind == "term lost"}
     assert inner == {mul(X, Y), mul(X, ONE)}
+
+
+def test_the_record_is_of_rows_that_exist_and_none_survived():
+    lines = (Path(__file__).parents[2] / PATH).read_text().splitlines()
+    cells = [[c.strip() for c in line.strip("|").split("|")] for line in lines if "|" in line]
+    table = cells[2 : next(i for i, row in enumerate(cells) if row[0] == "all")]
+    assert {row[0] for row in table} <= set(theory.catalog), "widthproof mutants --write " + PATH
+    assert sum(int(row[1]) for row in table) >= 400
+    assert all(row[1] == row[2] and row[5] == "0" for row in table)
