@@ -128,6 +128,14 @@ def _scope(proof: Proof, number: int) -> Spoiled:
             point, centre, _ = step.data
             wider = replace(step, data=(point, centre, make("sym", "S")))
             yield "ball tampered", "another radius", wider
+        case "likely_intro":
+            main, budget, *events = step.premises
+            kept = replace(step, premises=(main, budget, *events[:-1]))
+            yield "union bound tampered", "an event is dropped", kept
+            twice = replace(step, premises=(main, budget, events[0], *events[:-1]))
+            yield "union bound tampered", "an event for another", twice
+            free = replace(step, premises=(main, *events))
+            yield "union bound tampered", "without a budget", free
         case "spectral":
             flipped = replace(step, data=step.data[::-1])
             yield "ball tampered", "the vectors are exchanged", flipped

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,7 +24,8 @@ from theory.ledger import apriori
 from theory.ledger.apriori import WidthError, constants, least_width, number
 from theory.lemmas.gaussian import RANDOM
 from theory.orders import PROVED, Growth, order_of
-from theory.terms import add, le, make, mul, rat, subterms
+from theory.proofs import Proof
+from theory.terms import ONE, ZERO, Term, add, le, make, mul, rat, subterms
 from theory.vocabulary import CENTRE, FAILURE, INPUT, STATISTICS, floor, quantile, share, tail
 
 
@@ -301,8 +304,6 @@ def test_the_width_condition_is_of_a_known_kind_only_as_it_is() -> None:
     assert condition.head == "le"
     small, large = condition.args
     assert check(theorem).ok
-    from dataclasses import replace
-
     proof = theorem.proof
     impossible = replace(
         proof,
@@ -314,3 +315,60 @@ def test_the_width_condition_is_of_a_known_kind_only_as_it_is() -> None:
     assert not report.ok
     assert any("no wide network" in str(f) for f in report.failures)
     assert le(mul(rat(2), small), large) is not condition
+
+
+# -- false versions -------------------------------------------------------------------------------
+
+
+def swapped(term: Any, old: Term, new: Term) -> Any:
+    """Data of a proof with one term for another."""
+    if term is old:
+        return new
+    if isinstance(term, tuple):
+        return tuple(swapped(t, old, new) for t in term)
+    if isinstance(term, Term):
+        return make(term.head, *(swapped(a, old, new) for a in term.args))
+    return term
+
+
+def changed(proof: Proof, old: Term, new: Term) -> Proof:
+    """A proof with one term for another throughout; what its steps appeal to is left."""
+    steps = tuple(
+        replace(s, data=swapped(s.data, old, new), conclusion=swapped(s.conclusion, old, new))
+        for s in proof.steps
+    )
+    return replace(
+        proof,
+        statement=steps[-1].conclusion,
+        definitions=swapped(proof.definitions, old, new),
+        steps=steps,
+    )
+
+
+HALF = share(1, 10)
+WIDTH = make("pow", make("dim", make("layer", 2)), Fraction(-1))
+
+
+@pytest.mark.parametrize(
+    ("what", "old", "new"),
+    [
+        ("a threshold sharpened", tail(HALF), mul(rat(1, 2), tail(HALF))),
+        ("a threshold for a larger probability", tail(HALF), tail(FAILURE)),
+        ("the union factor lost", quantile(mul(HALF, WIDTH)), quantile(HALF)),
+        ("a budget shrunk", make("likely", FAILURE, le(ZERO, ONE)), None),
+    ],
+)
+def test_sharpened_falsehoods_are_rejected(what, old, new) -> None:
+    """Carried through the whole proof, so that only the lemma or the rule can tell."""
+    proof = theory.hessian_bound(network(2), level="apriori").proof
+    if new is None:
+        last = proof.steps[-1]
+        smaller = make("likely", share(1, 2), last.conclusion.args[1])
+        false = replace(
+            proof, statement=smaller, steps=(*proof.steps[:-1], replace(last, conclusion=smaller))
+        )
+    else:
+        false = changed(proof, old, new)
+        assert false.steps != proof.steps, what
+    report = check(false, second_opinion=False)
+    assert not report.ok, what
