@@ -192,7 +192,7 @@ def _still(d: General) -> Judgement:
 
 
 def _chain_rule(index: int, d: General) -> Judgement:
-    """``|d alpha^l| <= sum_{k<=l} lambda^{l-k} |d_w alpha^k|``."""
+    """``|d alpha^l| <= sum_{k<=l} lambda^{l-k} |d_w alpha^k|``, with equality for l = 1."""
     rule = use("general_jacobian", bind=d.place(index), given=[d.layer_fact(index)])
     own, through = d.part("dw", index), d.part("da", index)
     if index == 1:
@@ -200,7 +200,7 @@ def _chain_rule(index: int, d: General) -> Judgement:
         alone = rewrite(rule, plus(own, dot(through, h)), {h: _still(d)})
         rule = rearranged(alone, own)
         n = hole(d.moved(1))
-        return kernel.weaken(kernel.congruence(norm(n), {n: rule}))
+        return kernel.congruence(norm(n), {n: rule})
     known: Known = {
         norm(own): kernel.by_form(norm(own), norm(own)),
         norm(through): d.maxima["lipschitz"][norm(through)],
