@@ -152,10 +152,17 @@ def _other_premise(proof: Proof, number: int) -> Spoiled:
     step = proof.steps[number]
     for place, premise in enumerate(step.premises):
         other = premise - 1
-        if other >= 0 and proof.steps[other].conclusion is not proof.steps[premise].conclusion:
+        formulas = [proof.steps[n].conclusion for n in (other, premise)]
+        if other >= 0 and not _alike(*formulas):
             others = (*step.premises[:place], other, *step.premises[place + 1 :])
             spoiled = replace(step, premises=others)
             yield "another premise", f"step {other} for {premise}", spoiled
+
+
+def _alike(left: Term, right: Term) -> bool:
+    """Whether one does where the other does: the same, or = and <= of the same two sides."""
+    relations = {left.head, right.head} <= {"le", "eq"}
+    return left is right or (relations and left.args == right.args)
 
 
 def _rule(proof: Proof, number: int) -> Spoiled:
