@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 import theory
-from proofs_check.ledger import tables
 from proofs_check.ledger.experiment import (
     Experiment,
     Family,
@@ -25,7 +23,6 @@ from proofs_check.ledger.experiment import (
 from proofs_check.ledger.results import order_text
 from proofs_check.ledger.running import run_family
 
-ROOT = Path(__file__).parents[2]
 HALF = Fraction(1, 2)
 WIDTHS = {"quick": (8, 16, 32, 64), "full": (8, 16, 32, 64)}
 
@@ -144,10 +141,3 @@ def test_every_registered_row_has_its_theorem_and_both_kinds_of_families() -> No
         assert plan.fails, name
         for family in (*plan.holds, *plan.fails):
             assert family.prediction is None or len(family.widths["quick"]) >= 3, (name, family)
-
-
-def test_the_committed_page_has_every_row_in_both_profiles() -> None:
-    page = tables.read((ROOT / "docs" / "ledger.md").read_text(encoding="utf-8"))
-    assert set(page) == {"quick", "full"}
-    for found in page.values():
-        assert {record["row"] for record in found} == set(rows())
