@@ -545,6 +545,7 @@ CHECKER = (
 SHARED = {
     "theory.terms": {"PARAMS", "SCALAR", "Term", "TermError", "make"},
     "theory.lemmas": {"LEMMAS", "UnknownLemmaError"},
+    "theory.graph_terms": {"GRAPH_STATISTICS", "Shape", "parse"},  # codes that lemmas speak in
     "theory.proofs": {"Proof", "ProofFormatError", "Step", "from_json"},
     "theory.kernel": {"RULES"},
     "theory.writing.plain": {"plain"},

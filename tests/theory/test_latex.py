@@ -97,7 +97,8 @@ def operators(draw: st.DrawFn) -> Term:
     vector = draw(vectors)
     other = draw(_vectors(vector.rows))
     outer = dot(vector, transpose(other))
-    bound = make("op", "W", vector.rows, vector.rows, make("index", "k", 0), POINT)
+    name = "j" if make("index", "k", 0) in vector.rows.free else "k"  # not free in the spaces
+    bound = make("op", "W", vector.rows, vector.rows, make("index", name, 0), POINT)
     smooth = make("op", "z", make("layer", 2), SCALAR, 2, POINT, INPUT)
     tensor = make("var", "T", "op", vector.rows, make("tensor", make("space", "i"), vector.rows))
     return draw(
@@ -117,7 +118,7 @@ def operators(draw: st.DrawFn) -> Term:
                     "hess", make("id", SCALAR), make("op", "f", SCALAR, SCALAR, POINT, INPUT), POINT
                 ),
                 make(
-                    "osum", "k", 1, 3, plus(bound, outer) if outer.shape == bound.shape else outer
+                    "osum", name, 1, 3, plus(bound, outer) if outer.shape == bound.shape else outer
                 ),
                 make("scale", inv_root(make("dim", vector.rows)), outer),
             ]
