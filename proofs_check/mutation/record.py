@@ -16,8 +16,8 @@ Each mutant is a theorem of the catalogue with one error: in its statement, in a
 assumption, or in one step of its proof, carried through all later ones.  Three judges see it, each
 alone: the replay of the proof (*kernel*), the solver with the replay's own arithmetic left aside
 (*z3 alone*), and small networks on which the statement is measured (*networks*: rejected, of those
-where the statement could be measured and was not left as it is).  The time is that of the quickest
-judge who rejects it, on one core.
+where the statement could be measured and was not left as it is; a dash where none was asked).  The
+time is that of the quickest judge who rejects it, and depends on the machine and its load.
 
 A bound sharpened by less than its slack stays true on every network, and most errors in a proof
 leave a statement that is true: those are for the kernel alone.
