@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import theory
+from proofs_check.ledger import tables
 from proofs_check.ledger.experiment import (
     Experiment,
     Family,
@@ -23,6 +25,7 @@ from proofs_check.ledger.experiment import (
 from proofs_check.ledger.results import order_text
 from proofs_check.ledger.running import run_family
 
+ROOT = Path(__file__).parents[2]
 HALF = Fraction(1, 2)
 WIDTHS = {"quick": (8, 16, 32, 64), "full": (8, 16, 32, 64)}
 
@@ -141,3 +144,11 @@ def test_every_registered_row_has_its_theorem_and_both_kinds_of_families() -> No
         assert plan.fails, name
         for family in (*plan.holds, *plan.fails):
             assert family.prediction is None or len(family.widths["quick"]) >= 3, (name, family)
+
+
+def test_the_committed_page_has_the_same_rows_in_both_profiles() -> None:
+    """Whether they are all the rows is what ``widthproof ledger --check`` says."""
+    page = tables.read((ROOT / "docs" / "ledger.md").read_text(encoding="utf-8"))
+    quick, full = ({record["row"] for record in page[p]} for p in ("quick", "full"))
+    assert quick == full
+    assert quick <= set(rows())
