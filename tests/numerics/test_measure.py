@@ -34,6 +34,19 @@ def forward_from(model, params, layer, alpha):
     return params.get("v", model.readout) @ alpha / np.sqrt(alpha.size)
 
 
+def products_of(layer, weight, below, bend, delta):
+    """t, y, e, p and u of a layer that has one below it, by matrices written out."""
+    scaled = weight / np.sqrt(weight.shape[1])
+    seen, sloped, bent = np.diag(delta) @ scaled, scaled @ np.diag(below), np.diag(bend * delta)
+    return {
+        ("t", layer): np.linalg.norm(bent @ sloped, 2),
+        ("y", layer): np.linalg.norm(sloped.T @ bent @ sloped, 2),
+        ("e", layer): np.linalg.norm(seen, 2),
+        ("p", layer): np.max(np.linalg.norm(seen, axis=0)),
+        ("u", layer): np.max(np.linalg.norm(scaled, axis=0)),
+    }
+
+
 @settings(max_examples=6)
 @given(case=cases(), seed=SEEDS)
 def test_agrees_with_the_definitions(case, seed):
@@ -42,7 +55,7 @@ def test_agrees_with_the_definitions(case, seed):
     params = perturb(model, 1.0, seed)
     found = measure(model, x, params)
     expected = {("m", 0): x.size, ("a", 0): np.linalg.norm(x) / np.sqrt(x.size)}
-    alpha, below = jnp.asarray(x), None
+    alpha, below, before = jnp.asarray(x), None, None
     for layer, (weight, function) in enumerate(
         zip(params["W"], model.net.activations, strict=True), start=1
     ):
@@ -51,6 +64,7 @@ def test_agrees_with_the_definitions(case, seed):
             sloped = np.asarray(weight) @ np.diag(below)
             expected["r", layer] = np.linalg.svd(sloped)[1][0] / np.sqrt(weight.shape[1])
         z = weight @ alpha / np.sqrt(weight.shape[1])
+        before = below
         alpha, below, bend = (np.asarray(d) for d in derivatives(function, z, 2))
         delta = jax.grad(lambda a, n=layer: forward_from(model, params, n, a))(alpha)
         expected["m", layer] = alpha.size
@@ -61,6 +75,8 @@ def test_agrees_with_the_definitions(case, seed):
         expected["c", layer] = np.max(np.abs(np.diag(bend) @ delta))
         expected["lambda", layer] = float(function.sup(1))
         expected["beta", layer] = float(function.sup(2))
+        if before is not None:
+            expected |= products_of(layer, np.asarray(weight), before, bend, np.asarray(delta))
     gradient = dense_gradient(model, x, params)
     expected["output"] = float(model.apply(params, x))
     expected["gradient_norm"] = np.linalg.norm(gradient)
