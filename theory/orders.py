@@ -1,19 +1,13 @@
-"""Orders of growth as an exact algebra, and the order of a bound.
-
-A growth is a finite set of monomials ``m_1^{e_1} ... m_k^{e_k} R^r (log m)^c`` with rational
-exponents, standing for their maximum up to a constant factor.  The regime: every width symbol
-tends to infinity, and ``1 <= R <= sqrt(min_i m_i)``.  In it a monomial is at most another when its
-exponents are, along every extreme ray of the cone ``0 <= log R <= min_i log(m_i)/2``: each width
-alone, and all widths together with R at its largest.
-"""
+"""The order of growth of a bound, read off its terms, and what O, Omega and Theta mean there."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
+from theory.growth import CONSTANT, HALF, Growth, Monomial, monomial_text, of_width
 from theory.terms import Term, make, substitute, subterms
 from theory.vocabulary import (
     PAIR_STATISTICS,
@@ -27,126 +21,6 @@ from theory.vocabulary import (
 if TYPE_CHECKING:
     from theory.graph_orders import NodeOrders
 
-HALF = Fraction(1, 2)
-
-
-@dataclass(frozen=True)
-class Monomial:
-    """``prod m_i^{widths[i]} * R^radius * (log m)^log``."""
-
-    widths: tuple[tuple[str, Fraction], ...] = ()
-    radius: Fraction = Fraction(0)
-    log: Fraction = Fraction(0)
-
-    def width(self, name: str) -> Fraction:
-        """The exponent of one width."""
-        return dict(self.widths).get(name, Fraction(0))
-
-    def __mul__(self, other: Monomial) -> Monomial:
-        """The product."""
-        exponents = dict(self.widths)
-        for name, exponent in other.widths:
-            exponents[name] = exponents.get(name, Fraction(0)) + exponent
-        kept = tuple(sorted((n, e) for n, e in exponents.items() if e))
-        return Monomial(kept, self.radius + other.radius, self.log + other.log)
-
-    def __pow__(self, exponent: Fraction) -> Monomial:
-        """A rational power."""
-        powered = tuple((n, e * exponent) for n, e in self.widths)
-        return Monomial(powered, self.radius * exponent, self.log * exponent)
-
-    def at_most(self, other: Monomial) -> bool:
-        """Whether this is O(other) throughout the regime."""
-        names = sorted({n for n, _ in (*self.widths, *other.widths)})
-        gaps = [self.width(n) - other.width(n) for n in names]
-        gaps.append(sum(gaps, Fraction(0)) + (self.radius - other.radius) * HALF)
-        if any(g > 0 for g in gaps):
-            return False
-        strictly = all(g < 0 for g in gaps)
-        return strictly or self.log <= other.log
-
-
-@dataclass(frozen=True)
-class Growth:
-    """The maximum of finitely many monomials, none at most another; none at all for zero."""
-
-    monomials: frozenset[Monomial]
-
-    def __add__(self, other: Growth) -> Growth:
-        """The sum, of the order of the larger."""
-        return _pruned([*self.monomials, *other.monomials])
-
-    def __mul__(self, other: Growth) -> Growth:
-        """The product."""
-        return _pruned(a * b for a in self.monomials for b in other.monomials)
-
-    def __pow__(self, exponent: Fraction) -> Growth:
-        """A positive power, or any power of a single monomial.
-
-        Raises:
-            ValueError: for a negative power of several monomials, whose order is not determined.
-        """
-        if exponent < 0 and len(self.monomials) != 1:
-            msg = f"the order of a power {exponent} of {self} is not determined"
-            raise ValueError(msg)
-        return _pruned(a**exponent for a in self.monomials)
-
-    def at_most(self, other: Growth) -> bool:
-        """Whether this is O(other) throughout the regime."""
-        return all(any(a.at_most(b) for b in other.monomials) for a in self.monomials)
-
-    def least(self, other: Growth) -> Growth:
-        """An order of the minimum of two: the smaller where they compare, else the first."""
-        return other if other.at_most(self) and not self.at_most(other) else self
-
-    def __str__(self) -> str:
-        """Such as ``m^(-1/2) R (log m)^(1/2)``."""
-        return " + ".join(sorted(map(monomial_text, self.monomials))) or "0"
-
-
-def _pruned(monomials: Iterable[Monomial]) -> Growth:
-    kept: list[Monomial] = []
-    for new in monomials:
-        if not any(new.at_most(old) for old in kept):
-            kept = [old for old in kept if not old.at_most(new)] + [new]
-    return Growth(frozenset(kept))
-
-
-CONSTANT = Growth(frozenset({Monomial()}))
-
-
-def of_width(width: Any) -> Growth:
-    """The order of a width: constant for a number, exact for a product of powers of symbols.
-
-    Raises:
-        ValueError: when the width is another kind of expression.
-    """
-    if isinstance(width, int) or width.is_number:
-        return CONSTANT
-    exponents = {}
-    for base, exponent in width.as_powers_dict().items():
-        if base.is_Symbol:
-            exponents[base.name] = Fraction(int(exponent.p), int(exponent.q))
-        elif not base.is_number:
-            msg = f"the order of the width {width} is not a product of powers of symbols"
-            raise ValueError(msg)
-    return Growth(frozenset({Monomial(tuple(sorted(exponents.items())))}))
-
-
-def monomial_text(m: Monomial, *, latex: bool = False) -> str:
-    """A monomial as text: ``m^(-1/2) R (log m)^(1/2)``."""
-    log = r"(\log m)" if latex else "(log m)"
-    parts = []
-    for name, exponent in (*m.widths, ("R", m.radius), (log, m.log)):
-        if exponent == 1:
-            parts.append(name)
-        elif exponent:
-            parts.append(f"{name}^{{{exponent}}}" if latex else f"{name}^({exponent})")
-    return " ".join(parts) or "1"
-
-
-# -- the order of a bound -------------------------------------------------------------------------
-
 
 @dataclass(frozen=True)
 class OrderAssumption:
@@ -157,17 +31,19 @@ class OrderAssumption:
         growth: the order it is taken to have.
         why: where that comes from.
         proved: whether the toolkit proves it, as the a-priori theorem does for dense networks.
+        relation: ``O``, ``Omega`` or ``Theta``, as for the bound that rests on it.
     """
 
     symbol: str
     growth: Growth
     why: str
     proved: bool = False
+    relation: str = "O"
 
     def __str__(self) -> str:
         """The assumption with its mark."""
         mark = "proved" if self.proved else "ASSUMED"
-        return f"[{mark}] {self.symbol} = O({self.growth}): {self.why}"
+        return f"[{mark}] {self.symbol} = {self.relation}({self.growth}): {self.why}"
 
 
 @dataclass(frozen=True)
@@ -178,11 +54,26 @@ class Order:
         growth: monomials in the widths, R and log.
         assumptions: orders of measured quantities it rests on.
         meaning: what O means here: in which widths, uniformly in what, with which probability.
+        relation: ``O`` of an upper bound, ``Omega`` of a lower one, ``Theta`` of an equality, or
+            ``Otilde``, an upper bound up to powers of logarithms.
     """
 
     growth: Growth
     assumptions: tuple[OrderAssumption, ...]
     meaning: str
+    relation: str = "O"
+
+    @property
+    def soft(self) -> Order:
+        """The same upper bound up to powers of logarithms.
+
+        Raises:
+            ValueError: for a lower bound, which dropping a logarithm could make false.
+        """
+        if self.relation == "Omega":
+            msg = f"{self} is a lower bound; without its logarithms it would say another thing"
+            raise ValueError(msg)
+        return Order(self.growth.soft, self.assumptions, MEANINGS["Otilde"], "Otilde")
 
     def exponent(self, name: str) -> Fraction:
         """The exponent of a width symbol, of ``R`` or of ``log`` in the leading monomial.
@@ -201,21 +92,41 @@ class Order:
     @property
     def latex(self) -> str:
         """The order for a page."""
-        monomials = sorted(monomial_text(m, latex=True) for m in self.growth.monomials)
-        return rf"O\bigl({' + '.join(monomials) or '0'}\bigr)"
+        from theory.writing.sentences import growth_to_latex
+
+        return rf"{SIGNS[self.relation]}\bigl({growth_to_latex(self.growth)}\bigr)"
 
     def __str__(self) -> str:
         """The order in a line."""
-        return f"O({self.growth})"
+        return f"{self.relation}({self.growth})"
 
 
-MEANING = (
-    "O: there is a constant that depends on the depth, on the activations' constants, on "
-    "|x|/sqrt(d) and on the failure probability delta (not on the widths, and not on R while "
-    "1 <= R <= sqrt(least width)) such that, with probability at least 1 - delta over the Gaussian "
-    "weights, the bound is at most that constant times the expression, at all points of the ball "
-    "at once, as all width symbols grow at comparable rates."
+SIGNS = {"O": "O", "Otilde": r"\tilde O", "Omega": r"\Omega", "Theta": r"\Theta"}
+_CONSTANT = (
+    "that depends on the depth, on the activations' constants, on |x|/sqrt(d) and on the failure "
+    "probability delta (not on the widths, and not on R while 1 <= R <= sqrt(least width)) such "
+    "that, with probability at least 1 - delta over the Gaussian weights, the bound is"
 )
+_WHERE = (
+    "at all points of the ball at once, as all width symbols grow, each at most like a power of "
+    "every other."
+)
+MEANING = f"O: there is a constant {_CONSTANT} at most that constant times the expression, {_WHERE}"
+MEANINGS = {
+    "O": MEANING,
+    "Otilde": (
+        "Otilde: there are a power of the logarithm of the largest width and a constant "
+        f"{_CONSTANT} at most both times the expression, {_WHERE}"
+    ),
+    "Omega": (
+        f"Omega: there is a positive constant {_CONSTANT} at least that constant times the "
+        f"expression, {_WHERE}"
+    ),
+    "Theta": (
+        f"Theta: there are two positive constants {_CONSTANT} between them times the expression, "
+        f"{_WHERE}"
+    ),
+}
 
 _WHY = {
     "s": "Davidson-Szarek: s_l <= (sqrt m_l + sqrt m_{l-1} + t) / sqrt m_{l-1}",
@@ -251,6 +162,7 @@ class _Walk:
     widths: Sequence[Any]
     fixed_radius: bool
     nodes: NodeOrders | None = None
+    below: bool = False
     memo: dict[Term, Growth] = field(default_factory=dict)
     assumed: dict[str, OrderAssumption] = field(default_factory=dict)
 
@@ -360,7 +272,9 @@ class _Walk:
         total = Growth(frozenset())
         for index in range(low, top + 1):
             total = total + of_width(self.widths[index]) ** -HALF
-        return total * (root if name == "N" else Growth(frozenset({Monomial(log=HALF)})))
+        if name == "N":
+            return total * root
+        return total if self.below else total * Growth(frozenset({Monomial(log=HALF)}))
 
     def _norm(self, term: Term, shown: str) -> OrderAssumption | None:
         """The order taken for a norm that a statement speaks of without an abbreviation."""
@@ -415,6 +329,7 @@ def order_of(
     widths: Sequence[Any],
     radius: Any = None,
     nodes: NodeOrders | None = None,
+    relation: str = "O",
 ) -> Order:
     """The order of growth of a real term.
 
@@ -424,6 +339,7 @@ def order_of(
         widths: m_0, ..., m_L, numbers or symbols.
         radius: None or a number (then R is a constant) or a symbol.
         nodes: the orders of the nodes' statistics, for a statement about a graph.
+        relation: how the order bounds: ``O``, ``Omega`` or ``Theta``.
 
     Returns:
         The order with the assumptions it rests on.
@@ -437,6 +353,25 @@ def order_of(
         widths,
         radius is None or radius.is_number,
         nodes,
+        relation == "Omega",
     )
     growth = walk.grow(term)
-    return Order(growth, tuple(walk.assumed.values()), MEANING)
+    assumed = tuple(replace(a, relation=relation) for a in walk.assumed.values())
+    return Order(growth, assumed, MEANINGS[relation], relation)
+
+
+__all__ = [
+    "CONSTANT",
+    "HALF",
+    "MEANING",
+    "MEANINGS",
+    "SIGNS",
+    "Growth",
+    "Monomial",
+    "Order",
+    "OrderAssumption",
+    "monomial_text",
+    "of_width",
+    "order_of",
+    "unfolded",
+]

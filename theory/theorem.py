@@ -45,6 +45,7 @@ class Theorem:
         level: what the bound rests on, such as ``layers``.
         quantity: the measurement it bounds, by its name in the vocabulary.
         remarks: what a reader should know beside the statement.
+        below: whether the statement bounds the quantity from below, its left side by its right.
         graph: the graph that the network is, where the statement speaks of its nodes.
         events: for a statement that holds with a probability: what it rests on, each with its
             lemma and its share of delta.
@@ -65,6 +66,7 @@ class Theorem:
     remarks: tuple[str, ...] = field(default=())
     events: tuple[Event, ...] = ()
     failure: Fraction | None = None
+    below: bool = False
     graph: Graph | None = None
 
     # -- the statement ----------------------------------------------------------------------------
@@ -82,6 +84,11 @@ class Theorem:
             formula = formula.args[-1]
         return formula
 
+    @property
+    def side(self) -> Term:
+        """The side of the statement that is the bound: the right one, the left for one below."""
+        return self.inequality.args[0 if self.below else 1]
+
     @cached_property
     def assumptions(self) -> tuple[Assumption, ...]:
         """What is assumed, grouped for a reader; every hypothesis of the judgement is in one."""
@@ -89,8 +96,8 @@ class Theorem:
 
     @cached_property
     def bound(self) -> sympy.Expr:
-        """The right side of the statement as a SymPy expression, abbreviations kept."""
-        return to_sympy(self.inequality.args[1], self.widths, self.radius)
+        """The bound as a SymPy expression, abbreviations kept."""
+        return to_sympy(self.side, self.widths, self.radius)
 
     @cached_property
     def definition_table(self) -> dict[sympy.Expr, sympy.Expr]:
@@ -133,8 +140,14 @@ class Theorem:
     @cached_property
     def order(self) -> Order:
         """The order of growth of the bound, and what that rests on."""
+        relation = "Theta" if self.inequality.head == "eq" else "O"
         return order_of(
-            self.inequality.args[1], self.definitions, self.widths, self.radius, self.node_orders
+            self.side,
+            self.definitions,
+            self.widths,
+            self.radius,
+            self.node_orders,
+            "Omega" if self.below else relation,
         )
 
     @property
@@ -174,7 +187,7 @@ class Theorem:
         if self.radius is not None:
             known[RADIUS] = self._radius(radius)
         return evaluation.evaluate(
-            self.inequality.args[1], known, evaluation.definitions_of(self.definitions), **kwargs
+            self.side, known, evaluation.definitions_of(self.definitions), **kwargs
         )
 
     def _radius(self, given: float | None) -> Any:

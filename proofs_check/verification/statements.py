@@ -167,7 +167,7 @@ def right_side(statement: Statement) -> Term | Formula:
     """The bound: a real term, or a conjecture's function."""
     if isinstance(statement, Conjecture):
         return statement.bound
-    return statement.inequality.args[1]
+    return statement.side
 
 
 def radius_of(statement: Statement, given: float | None) -> float | None:
@@ -330,7 +330,7 @@ def predicted_order(statement: Theorem) -> Prediction:
         ValueError: the order is not determined.
     """
     widths: Sequence[Any] = statement.widths
-    right = statement.inequality.args[1]
+    right = statement.side
     growth: Growth = order_of(
         right, statement.definitions, widths, None, statement.node_orders
     ).growth

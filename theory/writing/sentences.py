@@ -7,7 +7,7 @@ from fractions import Fraction
 from typing import Any
 
 from theory.graph import BilinearRule, Graph, LinearRule, PointwiseRule
-from theory.orders import Growth, Monomial, OrderAssumption, unfolded
+from theory.orders import SIGNS, Growth, Monomial, OrderAssumption, unfolded
 from theory.terms import Term, subterms
 from theory.theorem import Theorem
 from theory.writing import references
@@ -146,7 +146,13 @@ def decimal(value: Fraction, digits: int = DIGITS) -> str:
 
 
 def growth_to_latex(growth: Growth) -> str:
-    r"""An order of growth, such as ``m^{-1/2}R(\log m)^{1/2}``."""
+    r"""An order of growth, such as ``m^{-1/2}R(\log m)^{1/2}`` or ``\min(m_1,m_2)^{-1/2}``."""
+    found = growth.extremal
+    if found is not None:
+        rest = "" if found.common == Monomial() else rf"\,{_monomial(found.common)}"
+        power = "" if found.exponent == 1 else f"^{{{found.exponent}}}"
+        names = ",".join(map(name_to_latex, found.names))
+        return rf"\{found.of}({names}){power}{rest}"
     return " + ".join(sorted(map(_monomial, growth.monomials))) or "0"
 
 
@@ -164,12 +170,13 @@ def _monomial(m: Monomial) -> str:
 def order_sentences(theorem: Theorem) -> str:
     """The order of the bound, what O means, and the orders it rests on with their marks."""
     order = theorem.order
-    left = tex(theorem.inequality.args[0])
-    meaning = order.meaning.replace("sqrt(d)", "sqrt(m_0)").removeprefix("O: ")
-    meaning = f"Here $O$ means: {prose(meaning)}"
+    side, bounded = "right", theorem.inequality.args[0]
+    if theorem.below:
+        side, bounded = "left", theorem.inequality.args[1]
+    meaning = order.meaning.replace("sqrt(d)", "sqrt(m_0)").removeprefix(f"{order.relation}: ")
     lines = [
-        rf"The right side of the theorem is $O\bigl({growth_to_latex(order.growth)}\bigr)$; "
-        f"so is ${left}$. {meaning}",
+        rf"The {side} side of the theorem is ${order.latex}$; so is ${tex(bounded)}$. "
+        f"Here ${SIGNS[order.relation]}$ means: {prose(meaning)}"
     ]
     if order.assumptions:
         lines += [
@@ -191,7 +198,7 @@ def _assumed(theorem: Theorem, assumptions: Sequence[OrderAssumption]) -> list[s
         if term is None:
             continue
         indices = tuple(t for t in term.args[1:] if type(t) is int) if term.head == "sym" else ()
-        also = (growth_to_latex(a.growth), a.why, a.proved)
+        also = (rf"{SIGNS[a.relation]}\bigl({growth_to_latex(a.growth)}\bigr)", a.why, a.proved)
         items.append((term.args[0] if term.head == "sym" else a.symbol, also, indices, (term,)))
     items.sort(key=lambda i: (i[0], i[2]))
     return [_item(items, b) for b in bundle(items)]
@@ -202,7 +209,7 @@ def _item(items: Sequence[Any], b: Any) -> str:
     scope = range_of(b.rows)
     where = f" for ${scope}$" if scope else ""
     mark = "proved" if proved else r"\textsc{assumed}"
-    return rf"\item ${tex(b.forms[0])}=O\bigl({growth}\bigr)${where} ({mark}): {_why(why)}"
+    return rf"\item ${tex(b.forms[0])}={growth}${where} ({mark}): {_why(why)}"
 
 
 def _why(text: str) -> str:

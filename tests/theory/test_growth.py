@@ -1,0 +1,165 @@
+"""The algebra of orders: its laws, and what it says against numbers."""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+
+import pytest
+import sympy
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+import theory
+from theory.growth import CONSTANT, Growth, Monomial, of_width
+from theory.ledger.bottleneck import bottleneck_bound, narrowest_bound, reference_bottleneck
+
+EXPONENTS = st.fractions(-2, 2, max_denominator=4)
+
+
+@st.composite
+def monomials(draw):
+    names = draw(st.lists(st.sampled_from(["a", "b", "c"]), unique=True, max_size=3))
+    widths = tuple(sorted((n, e) for n in names if (e := draw(EXPONENTS))))
+    return Monomial(widths, draw(EXPONENTS), draw(EXPONENTS))
+
+
+@st.composite
+def growths(draw, least=1):
+    total = Growth(frozenset())
+    for m in draw(st.lists(monomials(), min_size=least, max_size=3)):
+        total = total + Growth(frozenset({m}))
+    return total
+
+
+def size(growth, logs, radius):
+    """The logarithm of the growth for given logarithms of the widths and of R, log m left out."""
+    return max(
+        sum(float(e) * logs[n] for n, e in m.widths) + float(m.radius) * radius
+        for m in growth.monomials
+    )
+
+
+@given(growths(), growths(), growths())
+def test_the_laws_of_a_semiring(a, b, c):
+    assert a + b == b + a
+    assert (a + b) + c == a + (b + c)
+    assert a * b == b * a
+    assert a * (b + c) == a * b + a * c
+    assert a + a == a
+    assert a * CONSTANT == a
+    assert a + Growth(frozenset()) == a
+
+
+@given(growths(), growths(), growths())
+def test_the_order_is_one_and_products_and_sums_keep_it(a, b, c):
+    assert a.at_most(a)
+    assert a.at_most(a + b)
+    if a.at_most(b):
+        assert (a * c).at_most(b * c)
+        assert (a + c).at_most(b + c)
+        if b.at_most(c):
+            assert a.at_most(c)
+        if b.at_most(a):
+            assert a == b
+            assert a.same(b)
+
+
+@given(growths(), st.fractions(0, 3, max_denominator=4))
+def test_powers(a, exponent):
+    assume(exponent)
+    assert (a ** Fraction(1)) == a
+    assert a.at_most(a + CONSTANT)
+    assert (a**exponent).monomials
+    assert ((a**2) ** Fraction(1, 2)) == a
+
+
+@given(growths(), growths(), st.tuples(*[st.floats(1, 9)] * 3), st.floats(0, 1))
+def test_at_most_is_true_of_numbers(a, b, logs, part):
+    """In the regime, with all logarithms of widths and R scaled up together."""
+    values = dict(zip("abc", logs, strict=True))
+    radius = part * min(logs) / 2
+    if a.at_most(b):
+        assert size(a, values, radius) <= size(b, values, radius) + 1e-9
+
+
+@given(growths(), st.tuples(*[st.floats(1, 9)] * 3))
+def test_a_minimum_or_maximum_of_widths_is_the_growth(growth, logs):
+    found = growth.extremal
+    if found is None:
+        return
+    values = dict(zip("abc", logs, strict=True))
+    pick = min if found.of == "min" else max
+    whole = size(Growth(frozenset({found.common})), values, 0.5)
+    whole += float(found.exponent) * pick(values[n] for n in found.names)
+    assert whole == pytest.approx(size(growth, values, 0.5))
+    assert (found.exponent < 0) == (found.of == "min")
+
+
+@given(growths())
+def test_without_logarithms(growth):
+    soft = growth.soft
+    assert all(m.log == 0 for m in soft.monomials)
+    assert soft.soft == soft
+
+
+def test_how_growths_read():
+    a, b = (of_width(theory.width(n)) ** Fraction(-1, 2) for n in ("m_1", "m_2"))
+    assert str(a + b) == "min(m_1, m_2)^(-1/2)"
+    assert str(a**-1 + b**-1) == "max(m_1, m_2)^(1/2)"
+    log = Growth(frozenset({Monomial(log=Fraction(1, 2), radius=Fraction(1))}))
+    assert str((a + b) * log) == "min(m_1, m_2)^(-1/2) R (log m)^(1/2)"
+    assert str(a + b**2) == "m_1^(-1/2) + m_2^(-1)"
+    assert str(a + a**2 + CONSTANT) == "1"
+    assert str(Growth(frozenset())) == "0"
+
+
+def test_widths_that_are_powers_and_constants():
+    m = theory.width("m")
+    assert of_width(7) == CONSTANT
+    assert of_width(sympy.sqrt(m)) == of_width(m) ** Fraction(1, 2)
+    assert of_width(3 * m**2) == of_width(m) ** 2
+    with pytest.raises(ValueError, match="is not a product of powers"):
+        of_width(m + 1)
+
+
+def test_the_narrowest_layer_rules():
+    order = theory.catalog["LZB22/B6"].order
+    assert str(order.soft) == "Otilde(min(m_1, m_2, m_3)^(-1/2))"
+    assert order.latex == r"O\bigl(\min(m_{1},m_{2},m_{3})^{-1/2}\,(\log m)^{1/2}\bigr)"
+    m, b = theory.width("m"), theory.width("b")
+    for narrow, said in (
+        (1, "1"),
+        (sympy.sqrt(m), "m^(-1/4)"),
+        (m, "m^(-1/2)"),
+        (b, "min(b, m)^(-1/2)"),
+    ):
+        net = reference_bottleneck(narrow)
+        assert str(narrowest_bound(net).order.soft) == f"Otilde({said})"
+        assert str(bottleneck_bound(net, 2).order) == f"Omega({said})"
+
+
+def test_relations_and_what_they_mean():
+    lower = theory.catalog["LZB20/A10"].order
+    assert str(lower) == "Omega(1)"
+    assert "at least" in lower.meaning
+    assert all(a.relation == "Omega" for a in lower.assumptions)
+    with pytest.raises(ValueError, match="is a lower bound"):
+        _ = lower.soft
+    equal = theory.catalog["LZB20/A4"].order
+    assert (equal.relation, equal.soft.relation) == ("Theta", "Otilde")
+    assert "between" in equal.meaning
+    assert math.isclose(float(equal.exponent("m")), -0.5)
+
+
+def test_logarithms_are_outweighed_by_powers_of_widths_alone():
+    one = Monomial()
+    log = Monomial(log=Fraction(1))
+    less = {n: Monomial(((n, Fraction(-1)),), log=Fraction(3)) for n in "ab"}
+    assert less["a"].at_most(one)
+    other = Monomial((("b", Fraction(1)),))
+    assert (less["a"] * other).at_most(other)  # whatever both are multiplied by
+    assert not (Monomial(radius=Fraction(-1)) * log).at_most(one)  # R may be 1
+    largest = Monomial((("a", Fraction(-1, 2)),), Fraction(1))
+    assert largest.at_most(one)
+    assert not (largest * log).at_most(one)  # R may be sqrt(a)
