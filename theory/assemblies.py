@@ -14,7 +14,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -246,6 +245,8 @@ class Assembly:
         Raises:
             AssemblyError: naming what is wrong with it.
         """
+        import tomllib
+
         if len(text) > MAX_BYTES:
             msg = f"the text is longer than {MAX_BYTES} characters; a description is not"
             raise AssemblyError(msg)

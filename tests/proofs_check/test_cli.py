@@ -157,8 +157,15 @@ def test_an_error_of_the_program_is_no_verdict(monkeypatch: pytest.MonkeyPatch) 
     assert "error of the program" in result.stderr
 
 
+# A shell's background jobs ignore interruptions, and so do their children until they ask for them.
+INTERRUPTIBLE = (
+    "import runpy, signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    "runpy.run_module('proofs_check.cli', run_name='__main__')"
+)
+
+
 def test_an_interrupted_run_leaves_a_readable_report(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "proofs_check.cli", "verify", "--widths", "4..1024"]
+    command = [sys.executable, "-c", INTERRUPTIBLE, "verify", "--widths", "4..1024"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     process = subprocess.Popen(
         [*command, "--depth", "2", "--out", "found"],

@@ -17,7 +17,7 @@ from proofs_check.verification.trials import Search
 
 NET = theory.reference_network(2, inputs=2)
 STATEMENTS = {
-    "centre": theory.hessian_bound(NET),
+    "centre": theory.hessian_bound(NET, level="norms"),
     "ball": theory.hessian_bound(NET, radius="R"),
     "gap": theory.linearization_bound(NET),
     "change": theory.kernel_change_bound(NET),

@@ -215,7 +215,7 @@ def test_a_dense_network_gets_the_bound_of_its_own_derivation(trained, radius):
     )
     model = numerics.instantiate(net, seed=1)
     x = draw_input(3, "normal", 1)
-    plain = theory.hessian_bound(net, radius=radius)
+    plain = theory.hessian_bound(net, radius=radius, level="norms")
     general = graph_bound(net.graph, plain.radius, net)
     fixed = {} if trained else {7: np.asarray(model.readout)[None]}
     weights = [np.asarray(w) for w in model.params["W"]]
