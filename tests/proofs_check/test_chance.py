@@ -69,11 +69,13 @@ def test_all_tests_together_refute_a_true_statement_very_rarely() -> None:
     assert LEVEL * MANY <= 1e-9
 
 
-@pytest.mark.parametrize("name", NETWORKS)
-@pytest.mark.parametrize("lemma", RANDOM)
+def covered() -> list[tuple[str, str]]:
+    """Every lemma on every network that it speaks of; gelu itself is not bounded."""
+    return [(b, a) for a in NETWORKS for b in RANDOM if not (b[:7] == "squares" and a == "gelu")]
+
+
+@pytest.mark.parametrize(("lemma", "name"), covered())
 def test_no_lemma_fails_more_often_than_it_says(lemma: str, name: str) -> None:
-    if lemma.startswith("squares") and name == "gelu":
-        pytest.skip("gelu is not bounded")
     for delta in (0.5, 0.02):
         for formula in instances(lemma, law_of(name)):
             found = draws(name, delta).trials(formula)

@@ -198,14 +198,21 @@ def inputs_on_ball(d: Derivation) -> None:
     d.learn(chain(moved, bound_norm(still.conclusion.args[1], d.known)))
 
 
+def both_points(
+    name: str, *parameters: str, index: int, given: list[Judgement], d: Derivation
+) -> dict[Term, Judgement]:
+    """A lemma of a layer at the point and at the centre, each with a hole for its left side."""
+    found = {}
+    for i, point in enumerate((d.point, CENTRE)):
+        bind = {k: (point if k.head == "point" else v) for k, v in d.place(index).items()}
+        meaning = use(name, *parameters, bind=bind, given=given)
+        found[hole(meaning.conclusion.args[0], f"?{i}")] = meaning
+    return found
+
+
 def _moved_through(index: int, d: Derivation) -> Judgement:
     """Z - z0 = ((W - W0) alpha0 + W (alpha - alpha0)) / sqrt(m_{l-1})."""
-    sides = {}
-    for point in (d.point, CENTRE):
-        place = {**d.place(index)}
-        place = {k: (point if k.head == "point" else v) for k, v in place.items()}
-        sides[point] = use("preactivation", bind=place, given=[d.fact("dense", index)])
-    holes = {hole(s.conclusion.args[0], f"?{i}"): s for i, s in enumerate(sides.values())}
+    holes = both_points("preactivation", index=index, given=[d.fact("dense", index)], d=d)
     difference = kernel.congruence(minus(*holes), holes)
     old = activation(index - 1, CENTRE, d.at)
     new = activation(index - 1, d.point, d.at)
@@ -243,15 +250,7 @@ def move_activation(index: int, d: Derivation) -> None:
     """``|alpha - alpha0| <= E_l = lambda_l Z_l``, the scale and the slope with it."""
     far, near = (preactivation(index, p, d.at) for p in (d.point, CENTRE))
     gap = d.known[norm(minus(far, near))]
-    meanings = [
-        use(
-            "activation",
-            bind={k: (p if k.head == "point" else v) for k, v in d.place(index).items()},
-            given=[d.fact("pointwise", index)],
-        )
-        for p in (d.point, CENTRE)
-    ]
-    holes = {hole(m.conclusion.args[0], f"?{i}"): m for i, m in enumerate(meanings)}
+    holes = both_points("activation", index=index, given=[d.fact("pointwise", index)], d=d)
     start = kernel.congruence(norm(minus(*holes)), holes)
     h = real_variable("?")
     mean = mean_value(0, index, far, near, d)
@@ -293,16 +292,7 @@ def top_signal_movement(d: Derivation) -> tuple[Judgement, Term]:
     ``|delta^L - delta0^L| <= R / sqrt(m_L)`` for a trained readout, 0 for a fixed one.
     """
     premise = d.fact("readout", d.readout, d.depth)
-    meanings = [
-        use(
-            "signal_top",
-            d.readout,
-            bind={k: (p if k.head == "point" else v) for k, v in d.place(d.depth).items()},
-            given=[premise],
-        )
-        for p in (d.point, CENTRE)
-    ]
-    holes = {hole(m.conclusion.args[0], f"?{i}"): m for i, m in enumerate(meanings)}
+    holes = both_points("signal_top", d.readout, index=d.depth, given=[premise], d=d)
     difference = kernel.congruence(minus(*holes), holes)
     if d.readout == "trained":
         d.learn(block_moves(READOUT, d))
@@ -392,15 +382,8 @@ def signal_max(index: int, d: Derivation, size: Term | None = None) -> None:
 def _move_signal(index: int, d: Derivation) -> None:
     """G_l = lambda R g / sqrt(m_l) + beta s_bar Z q + lambda s_bar G, all of layer l+1."""
     above = index + 1
-    rules = [
-        use(
-            "signal_below",
-            bind={k: (p if k.head == "point" else v) for k, v in d.place(above).items()},
-            given=[d.fact("dense", above), d.fact("pointwise", above)],
-        )
-        for p in (d.point, CENTRE)
-    ]
-    holes = {hole(r.conclusion.args[0], f"?{i}"): r for i, r in enumerate(rules)}
+    layer_facts = [d.fact("dense", above), d.fact("pointwise", above)]
+    holes = both_points("signal_below", index=above, given=layer_facts, d=d)
     difference = kernel.congruence(minus(*holes), holes)
     far, near = signal_parts(above, d)
     new, old = weights(above, d.point), weights(above, CENTRE)
@@ -435,6 +418,7 @@ __all__ = [
     "at_centre",
     "bar",
     "block_moves",
+    "both_points",
     "define",
     "learn_distance",
     "move_forward",

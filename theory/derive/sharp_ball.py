@@ -14,6 +14,7 @@ from theory import kernel
 from theory.derive.layers import (
     at_centre,
     bar,
+    both_points,
     learn_distance,
     move_forward,
     place_statistic,
@@ -124,15 +125,8 @@ def _movement(index: int, d: Derivation) -> Judgement:
     on the right all but m is of the layer above.
     """
     above = index + 1
-    rules = [
-        use(
-            "signal_below",
-            bind={k: (p if k.head == "point" else v) for k, v in d.place(above).items()},
-            given=[d.fact("dense", above), d.fact("pointwise", above)],
-        )
-        for p in (d.point, CENTRE)
-    ]
-    holes = {hole(r.conclusion.args[0], f"?{i}"): r for i, r in enumerate(rules)}
+    layer_facts = [d.fact("dense", above), d.fact("pointwise", above)]
+    holes = both_points("signal_below", index=above, given=layer_facts, d=d)
     difference = kernel.congruence(minus(*holes), holes)
     far, near = signal_parts(above, d)
     new, old = weights(above, d.point), weights(above, CENTRE)
