@@ -139,12 +139,14 @@ _ORDER = (
 )
 
 
-def _rank(formula: Term) -> tuple[int, str, tuple[int, ...]]:
+def _rank(formula: Term) -> tuple[int, str, tuple[int, ...], str]:
+    """By kind, then by index; by its text at last, so that a proof is written alike each time."""
     if formula.head != "fact":
-        return len(_ORDER), str(formula), ()
+        return len(_ORDER), "", (), str(formula)
     name = formula.args[0]
     place = _ORDER.index(name) if name in _ORDER else len(_ORDER)
-    return place, name, tuple(a for a in reversed(formula.args) if isinstance(a, int))
+    indices = tuple(a for a in reversed(formula.args) if isinstance(a, int))
+    return place, name, indices, str(formula)
 
 
 def _key(formula: Term) -> tuple[str, ...]:
