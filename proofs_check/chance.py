@@ -10,7 +10,7 @@ A formula that holds on every draw is not proved; one that fails too often is re
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import pairwise
@@ -256,9 +256,4 @@ def _quadrature() -> tuple[Array, Array]:
     return nodes, weights / weights.sum()
 
 
-def event_trials(formulas: Sequence[Term], draws: Draws) -> list[Trials]:
-    """How often each of several formulas ``likely(p, F)`` fails."""
-    return [draws.trials(f) for f in formulas]
-
-
-__all__ = ["LEVEL", "ChanceError", "Draws", "Trials", "event_trials"]
+__all__ = ["LEVEL", "ChanceError", "Draws", "Trials"]

@@ -12,7 +12,7 @@ from fractions import Fraction
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
 
-from theory.terms import Term, make, substitute, subterms
+from theory.terms import Term, make, substitute
 
 if TYPE_CHECKING:
     from theory.activations import ActivationFunction
@@ -154,16 +154,3 @@ def _float_spectral_norm(rows: Sequence[Sequence[float]]) -> float:
     import numpy as np
 
     return float(np.linalg.norm(np.array(rows, dtype=np.float64), 2))
-
-
-def symbols_of(term: Term, definitions: Mapping[Term, Term]) -> list[Term]:
-    """The symbols, widths and norms that a term rests on, definitions unfolded, in order."""
-    seen: dict[Term, None] = {}
-    stack = [term]
-    while stack:
-        for part in subterms(stack.pop()):
-            if part.head in ("sym", "dim", "norm") and part not in seen:
-                seen[part] = None
-                if part in definitions:
-                    stack.append(definitions[part])
-    return list(seen)
