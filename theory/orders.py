@@ -356,7 +356,10 @@ def order_of(
         relation == "Omega",
     )
     growth = walk.grow(term)
-    assumed = tuple(replace(a, relation=relation) for a in walk.assumed.values())
+    upper = relation == "O"  # what is proved of the statistics are bounds from above
+    assumed = tuple(
+        replace(a, relation=relation, proved=a.proved and upper) for a in walk.assumed.values()
+    )
     return Order(growth, assumed, MEANINGS[relation], relation)
 
 
