@@ -7,6 +7,7 @@ is the largest of the blocks' (row B1 of the ledger); a block is never larger th
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -64,8 +65,8 @@ class AssemblyModel:
 
     @property
     def totals(self) -> Float[np.ndarray, " m"]:
-        """The V_i, the sums of the weights of the sub-models that share w_i."""
-        return np.asarray(self.weights.sum(axis=1))
+        """The V_i, the sums of the weights of the sub-models that share w_i, rounded once."""
+        return np.array([math.fsum(row) for row in self.weights.tolist()])
 
     @property
     def coefficients(self) -> Float[np.ndarray, " m"]:

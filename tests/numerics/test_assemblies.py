@@ -194,3 +194,10 @@ def test_inputs_may_be_signals():
     assert found == pytest.approx(np.linalg.norm(np.asarray(dense), 2), rel=1e-9)
     with pytest.raises(ValueError, match=r"takes \(1, 4,\)"):
         model.apply(None, signals[0, 0])
+
+
+def test_weights_that_cancel_are_summed_without_loss():
+    given = Assembly(BENT, 1, weights=[1e16, 1.0, -1e16], shared=3, scale="linear")
+    model = numerics.instantiate(given, seed=0)
+    assert model.totals.tolist() == [1.0]
+    assert numerics.hessian_norm(model, X[0]).lower > 0
