@@ -188,6 +188,16 @@ def test_every_term_prints_with_balanced_braces(term):
     assert width(latex) >= 0
 
 
+def test_a_matrix_of_one_entry_or_inside_another_prints():
+    """Found by the search above: a command ran into the entry, a row ended at an inner array."""
+    m = symbol("m", 1)
+    assert tex(make("specnorm", 1, m)) == r"\lvert m_{1}\rvert"
+    inner = make("specnorm", 2, m, m, m, m)
+    nested = tex(make("specnorm", 2, inner, inner, inner, inner))
+    assert balanced(nested)
+    assert width(nested) > 2 * width(tex(inner))
+
+
 def test_negative_half_powers_go_into_the_denominator_and_equal_factors_become_powers():
     m1 = make("dim", make("layer", 1))
     term = mul(symbol("lambda", 2), symbol("R"), symbol("g", 2, CENTRE, INPUT), inv_root(m1))

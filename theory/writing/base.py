@@ -40,10 +40,11 @@ def show_argument(arg: Any) -> str:
     return str(arg) if isinstance(arg, int) else show(arg)
 
 
-def fence(left: str, right: str, body: str, *, space: str = "") -> str:
+def fence(left: str, right: str, body: str) -> str:
     """The body between delimiters, large enough for what is tall in it."""
     if _TALL.search(body):
         return rf"\Bigl{left} {body}\Bigr{right}"
+    space = " " if left[-1].isalpha() else ""  # a command's name must end before the body's
     return f"{left}{space}{body}{right}"
 
 

@@ -92,7 +92,7 @@ def _norm(node: Node) -> str:
     if kind == "min":
         return rf"\sigma_{{\min}}{bracketed(show(inner))}"
     bar = "vert" if kind == "2" and inner.shape == (SCALAR, SCALAR) else "Vert"
-    return fence(rf"\l{bar}", rf"\r{bar}", show(inner), space=" ") + _NAMED_NORMS[kind]
+    return fence(rf"\l{bar}", rf"\r{bar}", show(inner)) + _NAMED_NORMS[kind]
 
 
 def _general(node: Node) -> str:

@@ -22,7 +22,7 @@ _WIDE = {
     r"\;": 0.28,
     "{": 0.0,
     "}": 0.0,
-    "&": 0.5,
+    "&": 1.0,
     r"\bar": 0.0,
     r"\tilde": 0.0,
     r"\operatorname": 0.0,
@@ -77,11 +77,16 @@ def _array(tokens: list[str], start: int) -> tuple[float, int]:
     name, start = _group(tokens, start)
     if name == list("array"):
         _, start = _group(tokens, start)
-    end = tokens.index(r"\end", start)
     rows: list[list[str]] = [[]]
-    for token in tokens[start:end]:
-        rows.append([]) if token == r"\\" else rows[-1].append(token)
-    return max(_width(row) + row.count("&") * 0.5 for row in rows), _group(tokens, end + 1)[1]
+    inner, end = 0, start
+    while inner or tokens[end] != r"\end":
+        inner += {r"\begin": 1, r"\end": -1}.get(tokens[end], 0)
+        if tokens[end] == r"\\" and not inner:
+            rows.append([])
+        else:
+            rows[-1].append(tokens[end])
+        end += 1
+    return max(map(_width, rows)), _group(tokens, end + 1)[1]
 
 
 def width(latex: str) -> float:
