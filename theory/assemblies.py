@@ -17,6 +17,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from numbers import Real
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
@@ -169,7 +170,14 @@ class Assembly:
         """
         exponent = self.scale_exponent
         if exponent is not None:
-            return float(number) ** float(exponent)
+            try:
+                return float(number) ** float(exponent)
+            except OverflowError as error:
+                msg = (
+                    f"the scale {number}^({exponent}) is beyond double precision: give a smaller "
+                    "exponent or fewer sub-models"
+                )
+                raise AssemblyError(msg) from error
         expression: Any = self.scale
         (symbol,) = expression.free_symbols
         value = sympy.N(expression.subs(symbol, number))
@@ -273,8 +281,13 @@ class Assembly:
             AssemblyError: naming the file and what is wrong with it.
             OSError: the file cannot be read.
         """
+        with Path(path).open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+        if len(data) > MAX_BYTES:
+            msg = f"{os.fspath(path)} is longer than {MAX_BYTES} bytes; a description is not"
+            raise AssemblyError(msg)
         try:
-            return cls.from_toml(Path(path).read_bytes()[: MAX_BYTES + 1].decode("utf-8"))
+            return cls.from_toml(data.decode("utf-8"))
         except (UnicodeDecodeError, NetworkError) as error:
             msg = f"{os.fspath(path)}: {error}"
             raise AssemblyError(msg) from error
@@ -318,7 +331,7 @@ def _number(value: Any, key: str) -> Width:
 def _checked_weights(weights: Any) -> str | tuple[float, ...]:
     if isinstance(weights, str) and weights in WEIGHTS:
         return weights
-    if isinstance(weights, list | tuple):
+    if isinstance(weights, list | tuple) and all(isinstance(w, Real) for w in weights):
         numbers = tuple(float(w) for w in weights)
         if all(abs(w) < float("inf") for w in numbers):
             return numbers

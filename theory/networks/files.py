@@ -44,6 +44,7 @@ __all__ = ["from_toml", "load", "to_toml"]
 
 VERSION: Final = 1
 MAX_BYTES: Final = 2_000_000
+MOST_TRIED: Final = 300  # beginnings of a text that are read to name the line of an error
 
 
 def to_toml(net: Network) -> str:
@@ -107,6 +108,9 @@ def load(path: str | os.PathLike[str]) -> Network:
     """
     with Path(path).open("rb") as file:
         data = file.read(MAX_BYTES + 1)
+    if len(data) > MAX_BYTES:
+        msg = f"{os.fspath(path)} is longer than {MAX_BYTES} bytes; a network file is not"
+        raise NetworkError(msg)
     try:
         return from_toml(data.decode("utf-8"))
     except UnicodeDecodeError as error:
@@ -215,6 +219,8 @@ def _invalid_line(text: str, error: Exception) -> int:
     if named:
         return int(named[1])
     lines = text.rstrip().split("\n")
+    if len(lines) > MOST_TRIED:
+        return len(lines)
     return min(_longest_valid(lines, 0, len(lines))[0] + 1, len(lines))
 
 
@@ -251,8 +257,11 @@ def _line_of(text: str, error: NetworkError) -> int:
 
 
 def _longest_valid(lines: list[str], low: int, high: int) -> tuple[int, dict[str, Any]]:
-    """The largest n in (low, high] whose first n lines are valid TOML, and what they say."""
-    for n in range(high, low, -1):
+    """The largest n in (low, high] whose first n lines are valid TOML, and what they say.
+
+    Only the last ``MOST_TRIED`` are tried, as each is read as a whole; low if none of them is.
+    """
+    for n in range(high, max(low, high - MOST_TRIED), -1):
         try:
             return n, tomllib.loads("\n".join(lines[:n]))
         except (ValueError, RecursionError):
