@@ -162,7 +162,7 @@ class _Walk:
     widths: Sequence[Any]
     fixed_radius: bool
     nodes: NodeOrders | None = None
-    below: bool = False
+    relation: str = "O"
     memo: dict[Term, Growth] = field(default_factory=dict)
     assumed: dict[str, OrderAssumption] = field(default_factory=dict)
 
@@ -199,9 +199,14 @@ class _Walk:
             case "quantile":
                 wide = any(self._is_symbolic(t) for t in subterms(term) if t.head == "dim")
                 return Growth(frozenset({Monomial(log=HALF)})) if wide else CONSTANT
-            case "rms":  # at most |sigma(0)| + lambda a, or lambda
+            case "rms" if self.relation == "O":  # at most |sigma(0)| + lambda a, or lambda
                 return CONSTANT + self.grow(term.args[2])
+            case "rms":
+                msg = f"the order of {term} is known from above alone, not {self.relation}"
+                raise ValueError(msg)
         parts = [self.grow(a) for a in term.args if isinstance(a, Term)]
+        if term.head == "min" and self.relation != "O":
+            return _least(parts, self.relation)
         return _joined(term, parts)
 
     def _is_symbolic(self, term: Term) -> bool:
@@ -274,7 +279,9 @@ class _Walk:
             total = total + of_width(self.widths[index]) ** -HALF
         if name == "N":
             return total * root
-        return total if self.below else total * Growth(frozenset({Monomial(log=HALF)}))
+        if self.relation == "Omega":
+            return total
+        return total * Growth(frozenset({Monomial(log=HALF)}))
 
     def _norm(self, term: Term, shown: str) -> OrderAssumption | None:
         """The order taken for a norm that a statement speaks of without an abbreviation."""
@@ -283,6 +290,8 @@ class _Walk:
         if found is not None:
             return found
         heads = {t.head for t in subterms(inner)}
+        if "hess" in heads:
+            return self._hessian(inner, shown)
         if "jac" in heads:
             return OrderAssumption(shown, CONSTANT, _WHY["gradient"])
         if inner.head == "op" and inner.args[0] == "alpha":
@@ -291,6 +300,16 @@ class _Walk:
             root_log = Growth(frozenset({Monomial(log=HALF)}))
             return OrderAssumption(shown, root_log, _WHY["max"])
         return None
+
+    def _hessian(self, inner: Term, shown: str) -> OrderAssumption:
+        """A sub-model's Hessian norm is what it is; that of f is what theorems are about."""
+        if any(t.head == "op" and t.args[0] == "f" for t in subterms(inner)):
+            msg = (
+                f"the order of {shown} is not known: theorems bound it, no statistic gives it; "
+                "ask for the order of a bound, such as theory.hessian_bound(network).order"
+            )
+            raise ValueError(msg)
+        return OrderAssumption(shown, CONSTANT, _WHY["part"])
 
 
 def unfolded(term: Term) -> list[Term]:
@@ -307,6 +326,15 @@ def unfolded(term: Term) -> list[Term]:
 def _named(symbol: str) -> Growth:
     """The growth of a symbol that is no width: the number m of sub-models, the scale eta."""
     return Growth(frozenset({Monomial(((symbol, Fraction(1)),))}))
+
+
+def _least(parts: list[Growth], relation: str) -> Growth:
+    """The order of a minimum from below: that of the part that all others are at least."""
+    for part in parts:
+        if all(part.at_most(other) for other in parts):
+            return part
+    msg = f"{relation} of the minimum of {', '.join(map(str, parts))}: none is below all others"
+    raise ValueError(msg)
 
 
 def _joined(term: Term, parts: list[Growth]) -> Growth:
@@ -353,7 +381,7 @@ def order_of(
         widths,
         radius is None or radius.is_number,
         nodes,
-        relation == "Omega",
+        relation,
     )
     growth = walk.grow(term)
     upper = relation == "O"  # what is proved of the statistics are bounds from above

@@ -13,6 +13,9 @@ from hypothesis import strategies as st
 import theory
 from theory.growth import CONSTANT, Growth, Monomial, of_width
 from theory.ledger.bottleneck import bottleneck_bound, narrowest_bound, reference_bottleneck
+from theory.orders import order_of
+from theory.terms import make
+from theory.vocabulary import CENTRE, INPUT, symbol
 
 EXPONENTS = st.fractions(-2, 2, max_denominator=4)
 
@@ -163,3 +166,29 @@ def test_logarithms_are_outweighed_by_powers_of_widths_alone():
     largest = Monomial((("a", Fraction(-1, 2)),), Fraction(1))
     assert largest.at_most(one)
     assert not (largest * log).at_most(one)  # R may be sqrt(a)
+
+
+def test_a_minimum_from_below_is_that_of_the_least_part():
+    low, high = (make("dim", make("layer", i)) for i in (0, 1))
+    both = make("min", low, high)
+    m, n = theory.width("m"), theory.width("n")
+    assert str(order_of(both, (), (m, m**2), relation="Omega")) == "Omega(m)"
+    with pytest.raises(ValueError, match="none is below all others"):
+        order_of(both, (), (m, n), relation="Omega")
+    assert order_of(both, (), (m, n)).growth.at_most(of_width(m))
+
+
+@pytest.mark.parametrize("relation", ["Omega", "Theta"])
+def test_what_is_proved_from_above_is_not_proved_from_below(relation):
+    signal = symbol("q", 1, CENTRE, INPUT)
+    (above,) = order_of(signal, (), (3, theory.width("m"))).assumptions
+    (below,) = order_of(signal, (), (3, theory.width("m")), relation=relation).assumptions
+    assert above.proved
+    assert not below.proved
+
+
+def test_a_lower_bound_has_the_order_of_its_lower_side():
+    assert str(theory.catalog["LZB20/A9"].order) == "Omega(1)"
+    assert str(theory.catalog["LZB22/B3"].order) == "Omega(eta)"
+    with pytest.raises(ValueError, match="theorems bound it, no statistic gives it"):
+        _ = theory.catalog["ZLB22/C2"].order

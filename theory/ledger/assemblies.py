@@ -21,6 +21,7 @@ from theory.assemblies import Assembly, SubModel
 from theory.derive import assemblies
 from theory.derive.workbench import Claim
 from theory.kernel import Judgement
+from theory.lemmas import LARGEST
 from theory.lemmas.assemblies import PART
 from theory.networks import Network
 from theory.theorem import Theorem
@@ -36,6 +37,7 @@ def _theorem(
     claims: tuple[Claim, ...] = (),
     quantity: str = "",
     remarks: tuple[str, ...] = (),
+    below: bool = False,
 ) -> Theorem:
     last = Claim(name.rpartition("/")[2], title, judgement)
     return Theorem(
@@ -48,6 +50,7 @@ def _theorem(
         (*claims, last),
         quantity=quantity,
         remarks=remarks,
+        below=below,
     )
 
 
@@ -93,6 +96,7 @@ def gradient_floor() -> Theorem:
         assemblies.gradient_floor(),
         (Claim("B2", "the gradient norm of an assembly", assemblies.gradient_norm_squared()),),
         "gradient_norm",
+        below=True,
     )
 
 
@@ -134,7 +138,18 @@ def dominating() -> Theorem:
         "every sub-model bounds the Hessian norm from below",
         assemblies.dominated(PART),
         (Claim("block", "the block of one sub-model", assemblies.block_hessian(PART)),),
+        below=True,
     )
+
+
+def _exponent(name: str, value: Fraction, *, least: int) -> Fraction:
+    """An exponent whose numerator is at least ``least``, of numbers that lemmas speak of."""
+    exponent = Fraction(value)
+    if not (least <= exponent.numerator <= LARGEST and exponent.denominator <= LARGEST):
+        sign = "positive" if least else "not negative"
+        msg = f"{name} is {value}; give an exponent that is {sign}, of numbers up to {LARGEST}"
+        raise ValueError(msg)
+    return exponent
 
 
 def dominance_dial(weight: Fraction = Fraction(1, 2), scale: Fraction = Fraction(1, 2)) -> Theorem:
@@ -150,10 +165,7 @@ def dominance_dial(weight: Fraction = Fraction(1, 2), scale: Fraction = Fraction
     Raises:
         ValueError: when an exponent is out of range.
     """
-    gamma, sigma = Fraction(weight), Fraction(scale)
-    if gamma < 0 or sigma <= 0:
-        msg = f"exponents {gamma}, {sigma}: the weight's is at least 0, the scale's is positive"
-        raise ValueError(msg)
+    gamma, sigma = _exponent("weight", weight, least=0), _exponent("scale", scale, least=1)
     judgement = assemblies.dial(
         PART, (gamma.numerator, gamma.denominator), (sigma.numerator, sigma.denominator)
     )
@@ -162,6 +174,7 @@ def dominance_dial(weight: Fraction = Fraction(1, 2), scale: Fraction = Fraction
         "a dominating sub-model keeps the Hessian norm from vanishing",
         judgement,
         (Claim("B3", "every sub-model bounds the Hessian norm", assemblies.dominated(PART)),),
+        below=True,
     )
 
 
@@ -184,8 +197,14 @@ def strong(scale: Fraction = Fraction(1, 2)) -> Theorem:
     """B7: sub-models of any kind, with any bounds on their Hessian norms, at ``s(m) = m^scale``.
 
     Each beta_i may come from a theorem of its own, about a network of any size.
+
+    Args:
+        scale: the exponent of s(m), positive, of numbers up to 400.
+
+    Raises:
+        ValueError: when it is not one.
     """
-    sigma = Fraction(scale)
+    sigma = _exponent("scale", scale, least=1)
     judgement = assemblies.scaled_bound((sigma.numerator, sigma.denominator))
     return _theorem(
         "LZB22/B7",

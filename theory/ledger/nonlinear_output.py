@@ -55,4 +55,5 @@ def lower() -> Theorem:
         "LZB20",
         claims=tuple(claims),
         remarks=(REMARK,),
+        below=True,
     )

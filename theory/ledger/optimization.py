@@ -13,6 +13,7 @@ import sympy
 from theory.derive import training
 from theory.derive.workbench import Claim
 from theory.kernel import Judgement
+from theory.lemmas import LARGEST
 from theory.theorem import Theorem
 from theory.theorems import LZB20, used
 from theory.vocabulary import POINT, RADIUS
@@ -120,8 +121,14 @@ def smoothness(samples: int = 2) -> Theorem:
     """``|J'J + sum_i r_i H_i| <= |J|^2 + sqrt(n) |r| max_i |H_i|``: what beta comes from.
 
     Args:
-        samples: the number n of inputs in the training set, at least 1.
+        samples: the number n of inputs in the training set, from 1 to 400.
+
+    Raises:
+        ValueError: when it is another number.
     """
+    if type(samples) is not int or not 1 <= samples <= LARGEST:
+        msg = f"samples is {samples!r}; give the number of inputs, from 1 to {LARGEST}"
+        raise ValueError(msg)
     judgement = training.loss_hessian_bound(samples, POINT)
     return Theorem(
         "LZB20/A11-smoothness",

@@ -87,7 +87,7 @@ def times(*terms: Term) -> Term:
 
 
 def _share(part: int, parts: int) -> Term:
-    require(type(part) is int, type(parts) is int, part >= 1, parts >= 1)
+    require(type(part) is int, type(parts) is int, 1 <= part <= parts)
     return share(part, parts)
 
 

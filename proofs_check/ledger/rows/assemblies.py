@@ -30,6 +30,7 @@ from proofs_check.ledger.experiment import (
 from proofs_check.verification.statements import Sides
 from theory.assemblies import Assembly, SubFunction
 from theory.evaluation import evaluate
+from theory.ledger.assemblies import dominance_dial
 from theory.networks import Activation, Dense, Input, Network, Readout
 from theory.vocabulary import FAILURE, symbol
 
@@ -277,7 +278,7 @@ def dominance() -> Experiment:
             f"the first sub-model with the weight m^{gamma}, s = sqrt(m)",
             "||H|| of the whole",
             _dominated(assembly(dominance=gamma), gamma),
-            theta(gamma - HALF, "B3: m^(gamma - 1/2) |H(g_1)|"),
+            theta(dominance_dial(gamma).order.exponent("m"), "B3-dominance, attained"),
             "ge",
             widths=COUNTS,
             seeds=SEEDS,
@@ -373,11 +374,12 @@ def strong() -> Experiment:
     }
     plain = Assembly(STRONG, theory.width("m"))
     heavy = Assembly(STRONG, theory.width("m"), dominance=HALF)
+    exponent = theory.catalog["LZB22/B7"].order.exponent("m")
     holds = Family(
         "m networks of depth 2 and width 5, weights +-1, s = sqrt(m)",
         "||H||",
         _strong(plain),
-        at_most(-HALF, "B7: m^(-1/2) max_i beta_i, a maximum of m samples", HALF),
+        at_most(exponent, "B7, with the maximum of m samples beta_i", HALF),
         widths=few,
         seeds=SEEDS,
         slack=0.2,  # the Hessian norms of the sub-models have tails heavier than Gaussian ones
