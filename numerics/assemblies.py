@@ -17,7 +17,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import sympy
-from jax.flatten_util import ravel_pytree
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
@@ -203,7 +202,14 @@ def _weights(assembly: Assembly, count: int, members: int, seed: int) -> np.ndar
         case given:
             found = np.asarray(given, dtype=np.float64).reshape(count, members)
     if assembly.dominance is not None:
-        size = float(count * members) ** float(assembly.dominance)
+        try:
+            size = float(count * members) ** float(assembly.dominance)
+        except OverflowError as error:
+            msg = (
+                f"the dominating weight {count * members}^({assembly.dominance}) is beyond double "
+                "precision: give a smaller dominance or fewer sub-models"
+            )
+            raise AssemblyError(msg) from error
         found[0, 0] = size if found[0, 0] >= 0 else -size
     return found
 
@@ -416,9 +422,3 @@ def _network_gradients(params: Any, readouts: Array, X: Array, activations: Any)
 def gradient_norm(model: AssemblyModel, x: Numbers, params: tuple[Any, ...] | None = None) -> float:
     """The Euclidean norm of the gradient of f over all parameters, at one input of shape (d,)."""
     return float(np.sqrt(tangent_kernel(model, x, params)[0, 0]))
-
-
-def flat(model: AssemblyModel) -> tuple[np.ndarray, Any]:
-    """All parameters as one vector, shape (p,), and the function that takes it apart again."""
-    vector, unravel = ravel_pytree(model.params)
-    return np.asarray(vector), unravel

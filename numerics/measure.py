@@ -310,7 +310,7 @@ def _weighted_statistics(
         sides = weight_norm(seen)
         entries["e", layer], enclosures["e", layer] = sides.lower, sides
         for name, matrix in (("p", seen), ("u", own)):
-            entries[name, layer] = max(map(_norm, matrix.T))
+            entries[name, layer] = float(np.max([_norm(column) for column in matrix.T]))
 
 
 def _pair_statistics(

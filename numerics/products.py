@@ -213,7 +213,7 @@ class Products:
             entries = self.slopes[row - 1] if name == "N" else self.bends[row - 1]
             largest = float(np.max(np.abs(entries)))
             return Enclosure(largest, largest)
-        unit = max(float(np.max(np.abs(b))) for b in self.bends) if name == "C" else 1.0
+        unit = float(np.max([np.max(np.abs(b)) for b in self.bends])) if name == "C" else 1.0
         if not (math.isfinite(unit) and unit > 0):
             return Enclosure(unit, unit)
         scaled = Products(self.weights, self.slopes, tuple(b / unit for b in self.bends))

@@ -178,7 +178,11 @@ def smoothness(
         if not (math.isfinite(value) and value >= 0):
             msg = f"{name} is {value!r}; give a finite number that is not negative"
             raise TrainingError(msg)
-    root = math.sqrt(operator.index(count))
+    number = operator.index(count)
+    if number < 1:
+        msg = f"count is {count}; give the number of inputs, at least 1"
+        raise TrainingError(msg)
+    root = math.sqrt(number)
     return (math.sqrt(largest) + root * hessian * radius) ** 2 + hessian * root * residual
 
 

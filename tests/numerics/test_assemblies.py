@@ -12,7 +12,7 @@ from jax.flatten_util import ravel_pytree
 
 import numerics
 import theory
-from numerics.assemblies import flat, gradient_norm, part_norms
+from numerics.assemblies import gradient_norm, part_norms
 from theory.assemblies import Assembly, AssemblyError, SubFunction
 
 DIM = 3
@@ -170,7 +170,7 @@ def test_single_precision_is_a_choice():
 
 def test_all_parameters_as_one_vector():
     model = numerics.instantiate(ASSEMBLIES["mixed"], seed=3)
-    vector, unravel = flat(model)
+    vector, unravel = ravel_pytree(model.params)
     assert vector.shape == (model.num_params,)
     again = model.apply(unravel(jnp.asarray(vector)), X[0])
     assert float(again) == float(model.apply(None, X[0]))
