@@ -23,6 +23,7 @@ ROWS: Final[dict[str, str]] = {
     "LZB20/A5": "theory.theorems:contraction_bound",
     "LZB20/A6": "theory.ledger.general_layers:bound",
     "LZB20/A6-dense": "theory.ledger.general_layers:dense",
+    "LZB20/A6-layered": "theory.ledger.general_layers:layered",
     "LZB20/A7": "theory.theorems:reference_ball",
     "LZB20/A7-centre": "theory.theorems:reference_centre",
     "LZB20/A7-slopes": "theory.theorems:reference_slopes",

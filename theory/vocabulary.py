@@ -182,7 +182,7 @@ QUANTITIES: dict[str, Quantity] = named_once(
     ),
     *(
         Quantity(
-            f"{name}_hat", symbol, f"{of}, at most: by the statistics of dense layers", "as above"
+            f"{name}_hat", symbol, f"{of}, at most: by the statistics of the layers", "as above"
         )
         for name, symbol, of in (
             ("lipschitz", r"\hat\lambda", "Lipschitz constant of all layers"),

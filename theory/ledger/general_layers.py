@@ -8,8 +8,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from theory.derive import dense_layers, general
+from theory.derive.graph_bench import GraphError, code_of
+from theory.derive.layered import layered_bound
+from theory.ledger.graphs import require_graph
 from theory.theorem import Theorem
-from theory.theorems import LZB20, _require_constants, reference_network, used
+from theory.theorems import (
+    LZB20,
+    HypothesisError,
+    _require_constants,
+    reference_network,
+    used,
+)
+from theory.vocabulary import INPUT
 
 if TYPE_CHECKING:
     from theory.networks import Network
@@ -82,4 +92,46 @@ def dense(network: Network | None = None) -> Theorem:
         None,
         "general layers",
         "hessian_norm",
+    )
+
+
+def layered(network: Network | None = None) -> Theorem:
+    """A6 for convolutional and residual networks at the centre: each Q from the nodes' statistics.
+
+    A layer is what lies between two values that everything above passes through: fixed maps, one
+    node with weights, an activation, and what a skip adds.  Nothing about the partial derivatives
+    is taken on trust: they come from the product rules of the nodes.
+
+    Args:
+        network: the description; by default that of row A8.
+
+    Raises:
+        HypothesisError: the network is not one layer after the other, or an activation has an
+            infinite constant, naming it.
+
+    Source: Liu, Zhu and Belkin 2020, Theorem 3.1 and Section 3 (convolutional networks, ResNets).
+    """
+    from theory.ledger.graphs import convolutional_network
+
+    network = network or convolutional_network()
+    graph = network.graph
+    require_graph(graph)
+    try:
+        judgement, d = layered_bound(code_of(graph), INPUT)
+    except GraphError as error:
+        raise HypothesisError(str(error)) from error
+    definitions, claims = used(judgement, d)
+    return Theorem(
+        "LZB20/A6-layered",
+        "Hessian norm of a convolutional network as one of general layers",
+        judgement,
+        f"{LZB20}, Theorem 3.1",
+        "LZB20",
+        tuple(definitions),
+        tuple(claims),
+        network,
+        None,
+        "general layers",
+        "hessian_norm",
+        graph=graph,
     )

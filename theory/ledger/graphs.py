@@ -154,15 +154,20 @@ def _reference(name: str, title: str, network: Network, radius: str | None) -> T
     return replace(theorem, title=f"{title} {where}")
 
 
-def convolutional() -> Theorem:
-    """A8 for a convolutional network, on a ball."""
+def convolutional_network() -> Network:
+    """The description of row A8: two circular convolutions of m channels, then an average."""
     from theory.networks import Activation, AveragePool, Conv, Input, Network, Readout, width
 
     m = width("m")
     tanh = Activation("tanh")
     layers = (Conv(m, 3), tanh, Conv(m, 3), tanh, AveragePool())
-    network = Network(Input((3, 8)), *layers, Readout(trainable=True))
-    return _reference("LZB20/A8", "Hessian norm of a convolutional network", network, "R")
+    return Network(Input((3, 8)), *layers, Readout(trainable=True))
+
+
+def convolutional() -> Theorem:
+    """A8 for a convolutional network, on a ball."""
+    title = "Hessian norm of a convolutional network"
+    return _reference("LZB20/A8", title, convolutional_network(), "R")
 
 
 def residual(radius: str | None = "R", name: str = "LZB20/A8-residual") -> Theorem:
@@ -215,6 +220,7 @@ def densely_connected() -> Theorem:
 
 __all__ = [
     "convolutional",
+    "convolutional_network",
     "densely_connected",
     "derive",
     "graph_bound",
