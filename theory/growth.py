@@ -87,7 +87,7 @@ class Growth:
 
     def least(self, other: Growth) -> Growth:
         """An order of the minimum of two: the smaller where they compare, else the first."""
-        return other if other.at_most(self) and not self.at_most(other) else self
+        return other if other.at_most(self) else self
 
     def same(self, other: Growth) -> bool:
         """Whether each is O of the other throughout the regime."""

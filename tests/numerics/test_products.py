@@ -83,6 +83,32 @@ def test_lanczos_and_all_singular_values_agree(shape):
         assert ends.lower == pytest.approx(truth, rel=1e-9)
 
 
+@pytest.mark.parametrize("order", [10, 100])
+@pytest.mark.parametrize("stated", ["error", "relative"])
+def test_errors_of_products_are_allowed_for(order, stated):
+    """A map whose products hide as much of its largest singular value as is stated."""
+    matrix = np.random.default_rng(1).standard_normal((40, 60))
+    left, values, right = np.linalg.svd(matrix)
+    hidden = 1e-4 * values[0]
+    seen = matrix - hidden * np.outer(left[:, 0], right[0])
+    linear = Map(matrix.shape, lambda x: seen @ x, lambda y: seen.T @ y)
+    loss = {"error": hidden, "relative": 1.01e-4}[stated]
+    ends = norm_of(linear._replace(**{stated: loss}), order)
+    assert ends.lower < values[0] <= ends.upper
+    assert norm_of(linear, 100).upper < values[0]  # nothing stated, nothing allowed
+
+
+def test_rounding_is_relative_to_all_that_is_added_up():
+    """The curvature of the layers above may dwarf that of the layer itself."""
+    model = build((3, 4, 5, 4), ("identity", "identity", "square"))
+    maps = products(model, np.ones(3))
+    assert not np.any(maps.bends[0])
+    for layer in (1, 2):
+        found = maps.norm("C", layer, layer)
+        assert 0 < found.lower <= maps._size("C", layer, layer)
+        assert maps.map("C", layer, layer).error > 0
+
+
 def test_measure_gives_pairs_when_asked():
     model = build((3, 5, 4), ("tanh", "tanh"))
     found = numerics.measure(model, np.ones(3), hessian=False, pairs=True)

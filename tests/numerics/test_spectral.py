@@ -167,6 +167,22 @@ def test_the_a_posteriori_bound_is_nearly_sharp():
     assert a_posteriori_bound(run, theta, SIZE, 1e-6, UNIT) < 1.0
 
 
+@pytest.mark.parametrize("error", [1e-6, 1e-3])
+def test_the_a_posteriori_bound_allows_for_errors_of_products(error):
+    """Products that hide a part of the top eigenvalue as large as the error that is stated."""
+    matrix, basis = symmetric(SPECTRA["gap"])
+    top = basis[:, np.argmax(SPECTRA["gap"])]
+    true = matrix + error * np.outer(top, top)
+    start = np.random.default_rng(5).standard_normal(SIZE)
+    process = Lanczos(product, matrix, start[None] / np.linalg.norm(start), 1.0)
+    process.advance(40)
+    (run,) = process.tridiagonals()
+    theta = float(np.linalg.eigvalsh(_dense(run))[-1])
+    bounds = [a_posteriori_bound(run, theta, SIZE, 1e-6, r) for r in (UNIT, error)]
+    exact = float(np.linalg.eigvalsh(true)[-1])
+    assert bounds[0] < exact * (1 - 8 * UNIT) <= bounds[1]
+
+
 @pytest.mark.parametrize("dimension", [2, 3, 10, 1000])
 def test_the_overlap_is_as_likely_as_stated(dimension):
     rng = np.random.default_rng(1)

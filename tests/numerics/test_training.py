@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -104,6 +106,17 @@ def test_smoothness_bounds_the_hessian_of_the_loss():
     true = float(jnp.linalg.norm(loss(flat), 2))
     assert true <= bound < 2 * true
     assert smoothness(run.largest[0], eps, run.residuals[0], 3, 1.0) > bound
+
+
+def test_smoothness_is_attained():
+    """f_i(t) = eps t^2/2, as often as there are inputs, all with the same residual r.
+
+    At t = R the loss has the second derivative ``sum_i (eps R)^2 + eps r``, and |r| = sqrt(n) r.
+    """
+    n, eps, r, R = 5, 0.7, 1.3, 2.0
+    assert smoothness(0.0, eps, math.sqrt(n) * r, n, R) == pytest.approx(
+        n * ((eps * R) ** 2 + eps * r)
+    )
 
 
 @pytest.mark.parametrize(

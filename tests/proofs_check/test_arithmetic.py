@@ -21,7 +21,21 @@ from tests.proofs_check.term_strategies import (
     rewritten,
 )
 from theory import normal
-from theory.terms import ONE, SCALAR, ZERO, TermError, add, make, mul, norm, power, rat, root
+from theory.terms import (
+    ONE,
+    PARAMS,
+    SCALAR,
+    ZERO,
+    TermError,
+    add,
+    make,
+    mul,
+    norm,
+    power,
+    rat,
+    root,
+)
+from theory.vocabulary import INPUT, POINT, output
 
 X, Y, M = SYMBOLS[0], SYMBOLS[1], DIM
 VALUES = {
@@ -102,6 +116,16 @@ def test_unequal_samples_mean_unequal_forms(left, right):
     if World(5).agree(left, right) is False:
         assert not words.equal(left, right)
         assert not normal.same(left, right)
+
+
+def test_a_square_jacobian_need_not_be_symmetric():
+    """A second derivative is; the derivative of a map from the parameters to themselves is not."""
+    jacobian = make("jac", make("op", "theta", PARAMS, SCALAR, POINT), POINT)
+    second = make("hess", make("op", "c", SCALAR, SCALAR), output(POINT, INPUT), POINT)
+    for same in (words.equal, normal.same):
+        assert not same(make("T", jacobian), jacobian)
+        assert same(make("T", second), second)
+        assert same(make("T", make("T", jacobian)), jacobian)
 
 
 @pytest.mark.parametrize(

@@ -57,22 +57,26 @@ def test_without_a_hypothesis_a_counterexample_is_found_and_confirmed(which, dro
 def test_the_whole_statement_has_none_where_the_dial_is_at_rest() -> None:
     """At dial 1 these models meet the hypothesis, and the statement holds."""
     point = Instance(NET.substitute({"m": 3}), 4, (1.0, -0.5), (0.5, 1.0), 0.5)
-    for name in ("bounded_lambda", "bounded_beta", "ball"):
-        for statement in STATEMENTS.values():
-            if name not in dropping.droppable(statement, ball=statement.radius is not None):
-                continue
+    for name, count in (("bounded_lambda", 4), ("bounded_beta", 4), ("ball", 3)):
+        statements = [s for s in STATEMENTS.values() if can_drop(s, name)]
+        assert len(statements) == count
+        for statement in statements:
             drop = dropping.chosen(statement, name, ball=True)
             radius = None if statement.radius is None else point.radius
             trial = drop.trial(Dropped(point, 1), radius, Search(starts=0))
             assert judge(statement, trial).outcome == "holds"
 
 
+def can_drop(statement, name: str) -> bool:
+    return name in dropping.droppable(statement, ball=statement.radius is not None)
+
+
 @pytest.mark.parametrize("name", [d.name for d in DROPS])
 def test_what_is_measured_agrees_with_differentiating_the_whole_model(name) -> None:
     point = Instance(NET.substitute({"m": 3}), 4, (1.0, -0.5), (0.5, 1.0), 0.5)
-    for statement in STATEMENTS.values():
-        if name not in dropping.droppable(statement, ball=statement.radius is not None):
-            continue
+    statements = [s for s in STATEMENTS.values() if can_drop(s, name)]
+    assert len(statements) >= 2
+    for statement in statements:
         drop = dropping.chosen(statement, name, ball=True)
         trial = drop.trial(Dropped(point, 3), point.radius, Search(starts=0))
         check = judge(statement, trial)

@@ -486,6 +486,7 @@ def test_the_union_bound_of_the_kernel_refuses_what_is_false():
     main, budget, events = _union_bound()
     assert kernel.likely_intro(main, budget, events).hypotheses == {NORMAL}
     half = kernel.at_most_by_form(share(1, 2), FAILURE)
+    random = [kernel.hypothesis(le(norm(o), X)) for o in (W1, READOUT, parameters(POINT))]
     for wrong in (
         lambda: kernel.likely_intro(main, budget, events[:1]),
         lambda: kernel.likely_intro(main, half, events[:1]),  # an event dropped
@@ -498,6 +499,20 @@ def test_the_union_bound_of_the_kernel_refuses_what_is_false():
     ):
         with pytest.raises((kernel.KernelError, TermError)):
             wrong()
+    for outcome in random:  # it may hold at some outcomes only
+        for parts in (
+            (kernel.cut(main, outcome), budget, events),
+            (main, kernel.cut(budget, outcome), events),
+            (main, budget, [kernel.cut(events[0], outcome), *events[1:]]),
+        ):
+            with pytest.raises(kernel.KernelError, match="it may be random"):
+                kernel.likely_intro(*parts)
+            with pytest.raises(RuleError):
+                replay(
+                    "likely_intro",
+                    (),
+                    [given(j.conclusion, *j.hypotheses) for j in (*parts[:2], *parts[2])],
+                )
 
 
 def test_probabilities_and_their_thresholds_are_what_they_are():

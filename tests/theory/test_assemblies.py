@@ -10,6 +10,7 @@ import sympy
 import theory
 from theory.assemblies import Assembly, AssemblyError, SubFunction
 from theory.ledger.assemblies import assembly_bound, dominance_dial
+from theory.terms import make, power
 from theory.theorems import HypothesisError
 
 M = theory.width("m")
@@ -153,7 +154,9 @@ def test_the_bound_of_a_description_brings_a_theorem_for_each_kind():
     bound = assembly_bound(Assembly([NET, FUNCTION], M))
     assert bound.theorem.name == "LZB22/B7"
     assert [getattr(p, "name", p) for p in bound.parts] == ["LZB20/A7", 0.0]
-    assert "eta" in str(bound.theorem.statement) or "dim" in str(bound.theorem.statement)
+    scale, largest = bound.theorem.statement.args[1].args
+    assert scale is power(make("dim", make("space", "m")), Fraction(-1, 2))
+    assert (largest.head, largest.args[:3]) == ("rmax", ("i", 1, make("index", "m", 0)))
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections import Counter
+from random import Random
 
 import pytest
 import sympy
@@ -121,10 +123,10 @@ def test_code_is_no_expression(text):
     ],
 )
 def test_hostile_texts_cost_little(text):
-    start = time.perf_counter()
+    start = time.process_time()  # what others run on the machine is not counted
     with contextlib.suppress(GrammarError):
         parse(text)
-    assert time.perf_counter() - start < 2
+    assert time.process_time() - start < 2
 
 
 ATOMS = st.sampled_from(["t", "pi", "E", "0.25", "3", "2e-2", "7/3"])
@@ -153,14 +155,34 @@ def test_round_trip_is_exact(text):
     assert parse(to_text(expr)) == expr
 
 
-@given(st.text(alphabet="t12.+-*/^()e, xpisqrtlog\n\"'[]{}_#;\\", max_size=40))
-def test_any_text_is_read_or_refused(text):
+ODD = "t12.+-*/^()e, xpisqrtlog\n\"'[]{}_#;\\"
+
+
+def _is_read(text):
+    """Whether a text is read; what is read is a finite real expression in t."""
     try:
         expr = parse(text)
     except GrammarError:
-        return
+        return False
     assert expr.free_symbols <= {T}
     assert not expr.has(sympy.oo, sympy.zoo, sympy.nan, sympy.I)
+    return True
+
+
+@given(st.text(alphabet=ODD, max_size=40))
+def test_any_text_is_read_or_refused(text):
+    _is_read(text)
+
+
+def test_a_text_with_a_slip_is_read_or_refused():
+    """One character lost, doubled or put in: some of these still say something, most do not."""
+    random = Random(0)
+    kept = Counter()
+    for text in ["t*exp(-t^2)", "sqrt(1 + t^2)/3", "max(t, 2) - log(2 + sin(t))"] * 60:
+        spot, odd = random.randrange(len(text)), random.choice(["", text[0], *ODD])
+        kept[_is_read(text[:spot] + odd + text[spot + random.randrange(2) :])] += 1
+    assert kept[True] > 20
+    assert kept[False] > 60
 
 
 def test_to_text_refuses_what_it_cannot_say():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from fractions import Fraction
 
 import pytest
@@ -55,17 +56,21 @@ def test_the_laws_of_a_semiring(a, b, c):
 
 
 @given(growths(), growths(), growths())
-def test_the_order_is_one_and_products_and_sums_keep_it(a, b, c):
+def test_the_order_is_one_and_products_and_sums_keep_it(a, d, c):
+    b = a + d
     assert a.at_most(a)
-    assert a.at_most(a + b)
-    if a.at_most(b):
-        assert (a * c).at_most(b * c)
-        assert (a + c).at_most(b + c)
-        if b.at_most(c):
-            assert a.at_most(c)
-        if b.at_most(a):
-            assert a == b
-            assert a.same(b)
+    assert a.at_most(b)
+    assert a.at_most(b + c)
+    assert (a * c).at_most(b * c)
+    assert (a + c).at_most(b + c)
+    assert b.same(a) == b.at_most(a) == (a == b)
+
+
+@given(growths(), growths())
+def test_only_equal_growths_are_of_one_order(a, b):
+    assert (a.at_most(b) and b.at_most(a)) == (a == b) == a.same(b)
+    assert a.least(a + b) == a
+    assert (a + b).least(a) == a
 
 
 @given(growths(), st.fractions(0, 3, max_denominator=4))
@@ -86,12 +91,25 @@ def test_at_most_is_true_of_numbers(a, b, logs, part):
         assert size(a, values, radius) <= size(b, values, radius) + 1e-9
 
 
-@given(growths(), st.tuples(*[st.floats(1, 9)] * 3))
+@st.composite
+def extremes(draw):
+    """A power of each of several widths, times a factor in which another width may occur."""
+    names = draw(st.lists(st.sampled_from("abc"), unique=True, min_size=2, max_size=3))
+    exponent = draw(EXPONENTS.filter(bool))
+    rest = draw(monomials())
+    common = Growth(frozenset({replace(rest, widths=tuple(("d", e) for _, e in rest.widths[:1]))}))
+    total = Growth(frozenset())
+    for name in names:
+        total = total + Growth(frozenset({Monomial(((name, exponent),))})) * common
+    return total
+
+
+@given(extremes(), st.tuples(*[st.floats(1, 9)] * 4))
 def test_a_minimum_or_maximum_of_widths_is_the_growth(growth, logs):
     found = growth.extremal
-    if found is None:
-        return
-    values = dict(zip("abc", logs, strict=True))
+    assert found is not None
+    assert len(found.names) == len(growth.monomials)
+    values = dict(zip("abcd", logs, strict=True))
     pick = min if found.of == "min" else max
     whole = size(Growth(frozenset({found.common})), values, 0.5)
     whole += float(found.exponent) * pick(values[n] for n in found.names)

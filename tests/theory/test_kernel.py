@@ -181,6 +181,9 @@ def test_induction_refuses_a_wrong_base_and_a_leaking_index():
         kernel.induction("l", 3, kernel.hypothesis(eq(make("sym", "c", 1), ZERO)), step)
     everywhere = kernel.hypothesis(make("forall", "l", 1, 3, rule.conclusion))
     closed = kernel.cut(step, kernel.forall_elim(everywhere, INDEX))
+    leaking = kernel.cut(base, kernel.hypothesis(fact("dense", INDEX)))
+    with pytest.raises(KernelError, match="mentions the index"):
+        kernel.induction("l", 3, leaking, closed)
     proved = kernel.induction("l", 3, base, closed)
     assert proved.conclusion is make("forall", "l", 0, 3, claim)
     assert kernel.forall_elim(proved, 2).conclusion is eq(make("sym", "c", 2), ZERO)
