@@ -124,7 +124,8 @@ def measure(
         params: where; None means `model.params`.
         hessian: whether to compute ``"hessian_norm"``, by far the costliest.
         pairs: whether to compute N and C, the norms of products over several layers, for every pair
-            of layers; not for networks that are not plain.
+            of layers; for other networks ``("pair_curve", k, k')`` and ``("pair_cross", k', k)`` of
+            nodes with weights, as in `numerics.graphs.products`.
         output: which output f is, where the network has several.
 
     Returns:
@@ -142,17 +143,18 @@ def measure(
         (spectral). Norms of derivatives are over all trainable parameters.
 
     Raises:
-        ValueError: x or a parameter has the wrong shape, there is no such output, or pairs are
-            asked of a network that is not plain.
+        ValueError: x or a parameter has the wrong shape, or there is no such output.
     """
     params, output = check_params(model, params), model.checked_output(output)
     if isinstance(model, GraphModel):
         from numerics.graphs.measuring import node_quantities
 
-        if pairs:
-            msg = "pairs=True speaks of layers, and this network is not a plain fully connected one"
-            raise ValueError(msg)
         sides, absent = node_quantities(model, params, model.checked_input(x, False), output)
+        if pairs:
+            from numerics.graphs.products import node_products
+
+            between = node_products(model, x, params, output=output)
+            sides |= {key: between.norm(*key) for key in between.keys()}
         entries = {key: side.lower for key, side in sides.items()}
         enclosures = {key: side for key, side in sides.items() if side.lower < side.upper}
     else:

@@ -33,6 +33,9 @@ _WHY = {
     "ell": "Davidson-Szarek for weights that are drawn and not trained, times tau",
     "own_norm": "Gaussian concentration of |alpha^p| / sqrt m_p, or of each neuron's own inputs",
     "mixed_norm": "at most tau g",
+    "pair_curve": "at most the sum over pointwise nodes of q and what both weights reach them with, "
+    "through maps of the orders of b, s and ell",
+    "pair_cross": "at most tau g and what the lower weights reach the node below with",
     "g": "from the children, through maps of the orders of s and ell",
     "q": "maximum of Gaussians of standard deviation tau g of the children; fixed maps of O(1) "
     "entries per column",
@@ -116,6 +119,10 @@ class NodeOrders:
                 growth = self.signals[node][0]
             case "q":
                 growth = self.signals[node][1]
+            case "pair_curve":
+                growth = self._curve(node, tags[1])
+            case "pair_cross":
+                growth = self._cross(node, tags[1])
             case _:
                 return None
         return OrderAssumption(plain(term), growth, _WHY[name])
@@ -160,6 +167,37 @@ class NodeOrders:
         """The order of the norm of a fixed map."""
         rule = self.graph.nodes[node].rule
         return growth_of(rule.norms[slot]) if isinstance(rule, LinearRule) else self.norm(node)
+
+    @cached_property
+    def reaches(self) -> tuple[dict[int, Growth], ...]:
+        """For each node the order of its derivative by the weights of every node below it."""
+        found: list[dict[int, Growth]] = []
+        for node, parents in enumerate(self.shape.parents):
+            own = {node: self.own(node)} if self.shape.kinds[node] == "bilinear" else {}
+            for slot, parent in enumerate(parents):
+                step = self._step(node, slot)
+                for which, growth in found[parent].items():
+                    own[which] = own.get(which, ZERO) + step * growth
+            found.append(own)
+        return tuple(found)
+
+    def _step(self, node: int, slot: int) -> Growth:
+        kind = self.shape.kinds[node]
+        if kind == "pointwise":
+            return CONSTANT
+        return self.norm(node) if kind == "bilinear" else self.ell(node, slot)
+
+    def _curve(self, row: int, col: int) -> Growth:
+        total = ZERO
+        for node, kind in enumerate(self.shape.kinds):
+            reach = self.reaches[self.shape.parents[node][0]] if kind == "pointwise" else {}
+            if row in reach and col in reach:
+                total = total + self.signals[node][1] * reach[row] * reach[col]
+        return total
+
+    def _cross(self, high: int, low: int) -> Growth:
+        (parent,) = self.shape.parents[high]
+        return self.tau(high) * self.signals[high][0] * self.reaches[parent].get(low, ZERO)
 
     @cached_property
     def signals(self) -> dict[int, tuple[Growth, Growth]]:

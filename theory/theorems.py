@@ -133,7 +133,7 @@ def hessian_bound(
 
     The bound is derived for this description: the engine walks its layers and emits kernel steps.
     Every other architecture (A8, C1, C3) is walked node by node (:mod:`theory.ledger.graphs`), at
-    the level ``layers``; with several outputs the bound holds for each.
+    the levels ``layers`` and ``operators``; with several outputs the bound holds for each.
 
     Args:
         network: the description.
@@ -146,7 +146,8 @@ def hessian_bound(
             g_l, q_l, the weights as the signal sees them (e_l, p_l) and their columns (u_l).
 
             ``operators`` (sharpest, for the centre alone): a_l, h_l and the norms of products over
-            several layers, N_{l,k} and C_{k,l}; nothing is lost at a narrow layer.
+            several layers, N_{l,k} and C_{k,l}; nothing is lost at a narrow layer.  For a graph
+            the norms C_{k,k'} and X_{k',k} of what stands between the weights of two nodes.
 
             ``slopes`` (for the centre alone): a_l and r_l, h_l, c_l.
 
@@ -205,15 +206,15 @@ def hessian_bound(
 
 
 def _graph_bound(network: Network, radius: sympy.Expr | None, level: str) -> Theorem:
-    from theory.ledger.graphs import graph_bound
+    from theory.ledger import graphs
 
-    if level != "layers":
+    if level not in graphs.LEVELS:
         msg = (
             f"level {level!r} is known for plain dense networks alone, and {network!r} is none; "
-            "use level 'layers'"
+            "use level 'layers', or 'operators' at the centre"
         )
         raise HypothesisError(msg)
-    return graph_bound(network.graph, radius, network)
+    return graphs.graph_bound(network.graph, radius, network, level=level)
 
 
 def least_width(

@@ -404,6 +404,19 @@ QUANTITIES: dict[str, Quantity] = named_once(
         "norm of the mixed derivative of the output by W^n and by the parent's value",
         "spectral norm",
     ),
+    Quantity(
+        "pair_curve",
+        "C_{{{}}}",
+        "curvature of the output by the weights of two nodes, over all paths, measured whole",
+        "spectral norm; nodes k and k', k at most k'",
+    ),
+    Quantity(
+        "pair_cross",
+        "X_{{{}}}",
+        "mixed derivative of the output by W^k' and the value below it, carried to the weights "
+        "W^k over all paths, measured whole",
+        "spectral norm; nodes k' and k, k before k'",
+    ),
     Quantity("mixed_norm_bar", r"\bar x_{{{}}}", "the same on the ball, at most", "as x"),
     Quantity(
         "tau",
@@ -487,6 +500,7 @@ FAILURE = make("sym", "failure")
 # Layer statistics measured at the centre, and those of pairs of layers.
 STATISTICS = ("s", "a", "g", "q", "r", "h", "c", "t", "y", "e", "p", "u")
 PAIR_STATISTICS = ("N", "C")
+PAIR_CURVE, PAIR_CROSS = "pair_curve", "pair_cross"  # those of pairs of a graph's nodes
 FROM_SECOND = ("r", "t", "y")  # they speak of the slopes of the layer below
 WEIGHT_STATISTICS = ("s", "u")  # of the weights alone: the same for every input
 READOUT = "v"  # the name of the readout among the blocks of parameters

@@ -12,6 +12,7 @@ import jax
 import numpy as np
 
 from numerics.ball import perturb, towards
+from numerics.graphs.products import NodeProducts, node_products
 from numerics.hessian import hessian_norm
 from numerics.kernels import kernel_change
 from numerics.krylov import ritz_pairs
@@ -28,7 +29,9 @@ from proofs_check.data import Inputs
 from proofs_check.measuring.environment import Environment
 from proofs_check.verification import architectures
 from proofs_check.verification.statements import UNKNOWN, Sides
-from theory.terms import Term, make
+from theory.derive.graph_bench import code_of
+from theory.derive.graph_products import pair_operators
+from theory.terms import Term, make, norm
 from theory.vocabulary import CENTRE as CENTRE_POINT
 from theory.vocabulary import pair_definition
 
@@ -77,7 +80,7 @@ class Trial:
     radius: float | None = None
     search: Search = field(default_factory=Search)
     notes: list[str] = field(default_factory=list)
-    _products: dict[str, Products] = field(default_factory=dict, repr=False)
+    _products: dict[str, Products | NodeProducts] = field(default_factory=dict, repr=False)
 
     # -- at the centre ----------------------------------------------------------------------------
 
@@ -109,10 +112,10 @@ class Trial:
     def other(self, term: Term) -> Sides:
         """Any other norm in a bound, at the centre.
 
-        That of a product over several layers has both its sides (`numerics.products`); others come
-        from the evaluator of proof lines.
+        That of a product over several layers or nodes has both its sides (`numerics.products`,
+        `numerics.graphs.products`); others come from the evaluator of proof lines.
         """
-        if isinstance(self.model, Model) and term in self._pairs:
+        if term in self._pairs:
             at, key = self._pairs[term]
             ends = self._between(at).norm(*key)
             return Sides(ends.lower, ends.lower, ends.upper)
@@ -132,7 +135,14 @@ class Trial:
 
     @cached_property
     def _pairs(self) -> dict[Term, tuple[str, tuple[str, int, int]]]:
-        """The norms over pairs of layers, by the terms that proofs have for them."""
+        """The norms over pairs of layers or nodes, by the terms that proofs have for them."""
+        if not isinstance(self.model, Model):
+            code = code_of(self.model.graph)
+            return {
+                norm(operator): (at, key)
+                for at in ("x", "z")
+                for key, operator in pair_operators(code, make("input", at)).items()
+            }
         depth = self.model.net.depth
         keys = [
             key
@@ -146,9 +156,11 @@ class Trial:
             for key in keys
         }
 
-    def _between(self, at: str) -> Products:
+    def _between(self, at: str) -> Products | NodeProducts:
         if at not in self._products:
-            self._products[at] = products(self.model, self.x if at == "x" else self.z)
+            x = self._shaped(self.x if at == "x" else self.z)
+            plain = isinstance(self.model, Model)
+            self._products[at] = products(self.model, x) if plain else node_products(self.model, x)
         return self._products[at]
 
     # -- on the ball ------------------------------------------------------------------------------

@@ -12,6 +12,9 @@ the Jacobian blocks, M_{k,k'} for those of the Hessian, and the norm of the matr
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeAlias
+
 from theory import kernel
 from theory.derive.graph_bench import GraphDerivation, GraphError
 from theory.derive.tactics import (
@@ -309,8 +312,10 @@ def hessian_block(row: int, col: int, d: GraphDerivation) -> Term:
     return dot(block_of(row), hessian(d.point, d.at), transpose(block_of(col)))
 
 
-def block_identity(row: int, col: int, identity: Judgement, d: GraphDerivation) -> Judgement:
-    """Pi_k H Pi_k'^T (k before k') as the sum of its non-zero terms."""
+def block_identity(
+    row: int, col: int, identity: Judgement, value: Term, d: GraphDerivation
+) -> Judgement:
+    """Pi_k H Pi_k'^T (k before k') as the sum of its non-zero terms, which ``value`` is."""
     h = hole(hessian(d.point, d.at))
     left, right = block_of(row), transpose(block_of(col))
     placed = kernel.congruence(dot(left, h, right), {h: identity})
@@ -329,7 +334,6 @@ def block_identity(row: int, col: int, identity: Judgement, d: GraphDerivation) 
             _pair(node, col, holes, d),
         )
         terms += [right_side, left_side]
-    value = _block_sum(row, col, d)
     if not terms:
         return rearranged(placed, value)
     return rearranged(rewrite(placed, plus(*terms), holes), value)
@@ -345,18 +349,36 @@ def _crossing(row: int, col: int, d: GraphDerivation) -> bool:
     return row != col and row in d.sources[d.parent(col)]
 
 
-def _block_sum(row: int, col: int, d: GraphDerivation) -> Term:
-    """What the block equals: its curvature terms, and one cross term off the diagonal."""
+def curvature_terms(row: int, col: int, d: GraphDerivation) -> list[Term]:
+    """What the pointwise nodes add to a block: ``(dalpha^p/dW^k)' diag(..) dalpha^p/dW^k'``."""
     terms = []
     for node in _bending(row, col, d):
         j, k = (jacobian_block(d.parent(node), w, d) for w in (row, col))
         terms.append(dot(transpose(j), bend(node, d), k))
-    if _crossing(row, col, d):
-        below = jacobian_block(d.parent(col), row, d)
-        terms.append(dot(transpose(below), transpose(mixed(col, d))))
-    if not terms:
-        return make("zero", block_of(row).rows, block_of(col).rows)
-    return plus(*terms)
+    return terms
+
+
+def cross_terms(row: int, col: int, d: GraphDerivation) -> list[Term]:
+    """What the later block's node adds to a block as a product: one term, or none."""
+    if not _crossing(row, col, d):
+        return []
+    below = jacobian_block(d.parent(col), row, d)
+    return [dot(transpose(below), transpose(mixed(col, d)))]
+
+
+def no_block(row: int, col: int) -> Term:
+    """The block of two nodes that do not meet."""
+    return make("zero", block_of(row).rows, block_of(col).rows)
+
+
+Entry: TypeAlias = Callable[[int, int, GraphDerivation], tuple[Term, Term]]
+"""(k, k', derivation) -> the block in the form whose norm is bounded, and the bound M_{k,k'}."""
+
+
+def by_statistics(row: int, col: int, d: GraphDerivation) -> tuple[Term, Term]:
+    """Each term of a block by itself, from the statistics of the nodes."""
+    terms = [*curvature_terms(row, col, d), *cross_terms(row, col, d)]
+    return plus(*terms) if terms else no_block(row, col), _block_bound(row, col, d)
 
 
 def _block_bound(row: int, col: int, d: GraphDerivation) -> Term:
@@ -379,7 +401,7 @@ def learn_links(d: GraphDerivation) -> None:
             d.learn(d.rule("link_bound", node, slot))
 
 
-def bound_hessian(d: GraphDerivation) -> Judgement:
+def bound_hessian(d: GraphDerivation, entry: Entry = by_statistics) -> Judgement:
     """``|H| <= |M|`` at the derivation's point, from what it knows of the nodes there."""
     identity = hessian_identity(d)
     learn_links(d)
@@ -387,7 +409,7 @@ def bound_hessian(d: GraphDerivation) -> Judgement:
     entries: dict[tuple[int, int], Term] = {}
     for i, row in enumerate(names):
         for j in range(i, len(names)):
-            entries[i, j] = entries[j, i] = _bound_block(row, names[j], identity, d)
+            entries[i, j] = entries[j, i] = _bound_block(row, names[j], identity, entry, d)
     size = len(names)
     whole = operator_variable("A", PARAMS, PARAMS)
     first = d.rule("graph_block_norm", bind={whole: hessian(d.point, d.at)})
@@ -395,10 +417,12 @@ def bound_hessian(d: GraphDerivation) -> Judgement:
     return d.learn(total, f"H{d.bar}", "the Hessian")
 
 
-def _bound_block(row: int, col: int, identity: Judgement, d: GraphDerivation) -> Term:
+def _bound_block(
+    row: int, col: int, identity: Judgement, form: Entry, d: GraphDerivation
+) -> Term:
     """Bound one block and its mirror image; return the bound."""
-    size = _block_bound(row, col, d)
-    value = block_identity(row, col, identity, d)
+    terms, size = form(row, col, d)
+    value = block_identity(row, col, identity, terms, d)
     target = hessian_block(row, col, d)
     h = hole(target)
     start = kernel.congruence(norm(h), {h: value})
@@ -421,12 +445,17 @@ def _bound_block(row: int, col: int, identity: Judgement, d: GraphDerivation) ->
 
 
 __all__ = [
+    "Entry",
     "bend",
     "bound_hessian",
     "bound_jacobian",
+    "by_statistics",
+    "cross_terms",
+    "curvature_terms",
     "hessian_identity",
     "learn_links",
     "mixed",
+    "no_block",
     "size_of",
     "split_jacobian",
 ]

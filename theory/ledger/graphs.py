@@ -22,6 +22,7 @@ import sympy
 
 from theory.derive.graph_bench import GraphDerivation, GraphError, code_of
 from theory.derive.graph_layers import at_centre, on_ball
+from theory.derive.graph_products import by_operators
 from theory.derive.graphs import bound_hessian
 from theory.graph import BilinearRule, Graph, PointwiseRule
 from theory.kernel import Judgement
@@ -38,9 +39,14 @@ ZLB22 = (
 )
 
 
+LEVELS = ("layers", "operators")
+
+
 @lru_cache(maxsize=64)
-def _derive(code: str, ball: bool) -> tuple[Judgement, GraphDerivation]:
+def _derive(code: str, ball: bool, level: str) -> tuple[Judgement, GraphDerivation]:
     d = GraphDerivation(code, POINT if ball else CENTRE, INPUT, "_bar" if ball else "")
+    if level == "operators":
+        return bound_hessian(d, by_operators), d
     (on_ball if ball else at_centre)(d)
     return bound_hessian(d), d
 
@@ -87,7 +93,9 @@ def _require_constants(index: int, rule: PointwiseRule) -> None:
             raise HypothesisError(msg) from error
 
 
-def derive(graph: Graph, *, ball: bool) -> tuple[Judgement, GraphDerivation]:
+def derive(
+    graph: Graph, *, ball: bool, level: str = "layers"
+) -> tuple[Judgement, GraphDerivation]:
     """``|H| <= |M|`` at the centre, or at a point of the ball, and the workbench of its derivation.
 
     Raises:
@@ -95,7 +103,7 @@ def derive(graph: Graph, *, ball: bool) -> tuple[Judgement, GraphDerivation]:
     """
     require_graph(graph)
     try:
-        return _derive(code_of(graph), ball)
+        return _derive(code_of(graph), ball, level)
     except GraphError as error:
         raise HypothesisError(str(error)) from error
 
@@ -105,6 +113,7 @@ def graph_bound(
     radius: sympy.Expr | None = None,
     network: Network | None = None,
     name: str = "ZLB22/C1",
+    level: str = "layers",
 ) -> Theorem:
     """The Hessian norm of one output of a graph, bounded from statistics of its nodes.
 
@@ -113,6 +122,8 @@ def graph_bound(
         radius: None for the centre; a number or a symbol for the ball of that radius.
         network: the description that it comes from.
         name: the row of the ledger.
+        level: ``layers``, statistics of single nodes; ``operators``, for the centre alone, norms of
+            what stands between the weights of two nodes.
 
     Returns:
         ``|H| <= |M|`` for the output ``f = e . alpha^N``, e any unit vector: with several outputs
@@ -120,11 +131,21 @@ def graph_bound(
 
     Raises:
         HypothesisError: the bound says nothing about such a graph, and why.
+        ValueError: another level, or one that is known at the centre alone, on a ball.
 
     Source: Liu, Zhu and Belkin 2020, Theorem 3.2 and Section 3; Zhu, Liu and Belkin 2022,
         Theorem 3.6.
     """
-    judgement, d = derive(graph, ball=radius is not None)
+    if level not in LEVELS:
+        msg = f"level {level!r} of a graph is not known; levels: {', '.join(LEVELS)}"
+        raise ValueError(msg)
+    if level == "operators" and radius is not None:
+        msg = (
+            f"level 'operators' with radius {radius}: operators are known at the centre alone; "
+            "leave the radius out, or use level 'layers' on a ball"
+        )
+        raise ValueError(msg)
+    judgement, d = derive(graph, ball=radius is not None, level=level)
     definitions, claims = used(judgement, d)
     where = "at the centre" if radius is None else "on a ball of parameters"
     citation = f"{LZB20}, Theorem 3.2" if name.startswith("LZB20") else f"{ZLB22}, Theorem 3.6"
@@ -138,7 +159,7 @@ def graph_bound(
         tuple(claims),
         network,
         radius,
-        "layers",
+        level,
         "hessian_norm",
         graph=graph,
     )

@@ -39,6 +39,8 @@ _SHORT = {
     "own_norm_bar": "b_bar",
     "mixed_norm": "x",
     "mixed_norm_bar": "x_bar",
+    "pair_curve": "C",
+    "pair_cross": "X",
     "reach": "P",
     "reach_bar": "P_bar",
 }

@@ -20,6 +20,8 @@ INDICES = {
     "P": "l,k",
     "N": "l,k",
     "C": "k,l",
+    "pair_curve": "k,k'",
+    "pair_cross": "k',k",
     "P_bar": "l,k",
     "M": "k,k'",
     "M_bar": "k,k'",
