@@ -154,7 +154,7 @@ def measure(
             from numerics.graphs.products import node_products
 
             between = node_products(model, x, params, output=output)
-            sides |= {key: between.norm(*key) for key in between.keys()}
+            sides |= {key: between.norm(*key) for key in between.pairs()}
         entries = {key: side.lower for key, side in sides.items()}
         enclosures = {key: side for key, side in sides.items() if side.lower < side.upper}
     else:

@@ -37,6 +37,7 @@ ROWS: Final[dict[str, str]] = {
     "LZB20/A8": "theory.ledger.graphs:convolutional",
     "LZB20/A8-residual": "theory.ledger.graphs:residual",
     "LZB20/A8-centre": "theory.ledger.graphs:residual_centre",
+    "LZB20/A8-operators": "theory.ledger.graphs:convolutional_operators",
     "LZB20/A9": "theory.ledger.nonlinear_output:lower",
     "LZB20/A9-upper": "theory.ledger.nonlinear_output:upper",
     "LZB20/A9-identity": "theory.ledger.nonlinear_output:identity",
@@ -67,8 +68,10 @@ ROWS: Final[dict[str, str]] = {
     "LZB22/B6": "theory.ledger.bottleneck:narrowest",
     "LZB22/B7": "theory.ledger.assemblies:strong",
     "ZLB22/C1": "theory.ledger.graphs:neurons",
+    "ZLB22/C1-operators": "theory.ledger.graphs:neuron_operators",
     "ZLB22/C2": "theory.ledger.output_degree:output_degree",
     "ZLB22/C3": "theory.ledger.graphs:densely_connected",
+    "ZLB22/C3-operators": "theory.ledger.graphs:densely_connected_operators",
 }
 """``module:function`` for each row, in the order of the ledger."""
 

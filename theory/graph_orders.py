@@ -33,8 +33,8 @@ _WHY = {
     "ell": "Davidson-Szarek for weights that are drawn and not trained, times tau",
     "own_norm": "Gaussian concentration of |alpha^p| / sqrt m_p, or of each neuron's own inputs",
     "mixed_norm": "at most tau g",
-    "pair_curve": "at most the sum over pointwise nodes of q and what both weights reach them with, "
-    "through maps of the orders of b, s and ell",
+    "pair_curve": "at most q times what both weights reach an activation with, through maps of the "
+    "orders of b, s and ell, added up",
     "pair_cross": "at most tau g and what the lower weights reach the node below with",
     "g": "from the children, through maps of the orders of s and ell",
     "q": "maximum of Gaussians of standard deviation tau g of the children; fixed maps of O(1) "

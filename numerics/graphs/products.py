@@ -48,7 +48,7 @@ class NodeProducts:
     model: GraphModel
     passes: host.HostPass
 
-    def keys(self) -> Iterator[Key]:
+    def pairs(self) -> Iterator[Key]:
         """Every pair of nodes that has such a map, by name."""
         steps = self.model.walk.graph
         weighted = steps.weighted
@@ -74,7 +74,7 @@ class NodeProducts:
         Raises:
             KeyError: no such map.
         """
-        if (name, row, col) not in set(self.keys()):
+        if (name, row, col) not in set(self.pairs()):
             msg = (
                 f"{name} of nodes {row} and {col} is not measured: {PAIR_CURVE} of two nodes with "
                 f"weights below one activation, {PAIR_CROSS} of one and another below it"
@@ -115,7 +115,7 @@ class NodeProducts:
             mask = steps.masks.get(node)
             parts = [X] if mask is None else [X * row[:, None] for row in mask]
             self._kept[key] = np.array([_reduced(part) for part in parts])
-        return self._kept[key]  # type: ignore[no-any-return]
+        return self._kept[key]
 
     def _left(self, node: int) -> Matrix:
         """L with ``|sum_i delta_i T_i a| = |L columns(a)|``, shape (1 or cols, y, positions)."""
@@ -126,7 +126,7 @@ class NodeProducts:
             mask = steps.masks.get(node)
             parts = [signal] if mask is None else [signal * col[:, None] for col in mask.T]
             self._kept[key] = np.array([_reduced(part) for part in parts])
-        return self._kept[key]  # type: ignore[no-any-return]
+        return self._kept[key]
 
     def _count(self, node: int) -> int:
         return self.model.walk.weight_shape(node)[0] * int(self._right(node).shape[1])
@@ -146,7 +146,9 @@ class NodeProducts:
 
     def _factored(self, node: int, columns: Matrix) -> Matrix:
         factor = self.model.walk.factors[node]
-        scaled: Matrix = (factor[:, :, None] if isinstance(factor, np.ndarray) else factor) * columns
+        scaled: Matrix = (
+            factor[:, :, None] if isinstance(factor, np.ndarray) else factor
+        ) * columns
         return scaled
 
     # -- through the graph ------------------------------------------------------------------------

@@ -417,9 +417,7 @@ def bound_hessian(d: GraphDerivation, entry: Entry = by_statistics) -> Judgement
     return d.learn(total, f"H{d.bar}", "the Hessian")
 
 
-def _bound_block(
-    row: int, col: int, identity: Judgement, form: Entry, d: GraphDerivation
-) -> Term:
+def _bound_block(row: int, col: int, identity: Judgement, form: Entry, d: GraphDerivation) -> Term:
     """Bound one block and its mirror image; return the bound."""
     terms, size = form(row, col, d)
     value = block_identity(row, col, identity, terms, d)

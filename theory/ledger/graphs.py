@@ -3,10 +3,12 @@
 Statement: ``|H| <= |M|`` at the centre and on a ball, from statistics of the nodes: the norms of
 their maps, the sizes of their values, and the back-propagated signals in two norms.
 
-Method: the chain rule node by node gives the exact Hessian; M bounds its blocks.
+Method: the chain rule node by node gives the exact Hessian; M bounds its blocks, term by term, or
+(level ``operators``, at the centre) its curvature and its cross term measured whole.
 
-Derivation: :mod:`theory.derive.graphs` (identity, bound at a point) and
-:mod:`theory.derive.graph_layers` (the ball), one derivation for every architecture.
+Derivation: :mod:`theory.derive.graphs` (identity, bound at a point),
+:mod:`theory.derive.graph_layers` (the ball) and :mod:`theory.derive.graph_products` (level
+``operators``), one derivation for every architecture.
 
 Reference: Liu, Zhu and Belkin 2020, Section 3 (convolutional networks, ResNets); Zhu, Liu and
 Belkin 2022, Theorem 3.6 (directed acyclic graphs), Section 3.
@@ -14,6 +16,7 @@ Belkin 2022, Theorem 3.6 (directed acyclic graphs), Section 3.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -93,9 +96,7 @@ def _require_constants(index: int, rule: PointwiseRule) -> None:
             raise HypothesisError(msg) from error
 
 
-def derive(
-    graph: Graph, *, ball: bool, level: str = "layers"
-) -> tuple[Judgement, GraphDerivation]:
+def derive(graph: Graph, *, ball: bool, level: str = "layers") -> tuple[Judgement, GraphDerivation]:
     """``|H| <= |M|`` at the centre, or at a point of the ball, and the workbench of its derivation.
 
     Raises:
@@ -239,12 +240,42 @@ def densely_connected() -> Theorem:
     return _reference("ZLB22/C3", title, network, "R")
 
 
+def _by_operators(row: Callable[[], Theorem]) -> Theorem:
+    """The network of a row, at the centre, by norms of what stands between two nodes' weights."""
+    theorem = row()
+    if theorem.network is None:
+        msg = f"{theorem.name} speaks of no network"
+        raise HypothesisError(msg)
+    network, name = theorem.network, f"{theorem.name}-operators"
+    found = graph_bound(network.graph, None, network, name, "operators")
+    return replace(found, title=theorem.title.replace("on a ball of parameters", "at the centre"))
+
+
+def convolutional_operators() -> Theorem:
+    """A8 for a convolutional network, at the centre, level ``operators``."""
+    return _by_operators(convolutional)
+
+
+def neuron_operators() -> Theorem:
+    """C1 for a graph of neurons, at the centre, level ``operators``."""
+    return _by_operators(neurons)
+
+
+def densely_connected_operators() -> Theorem:
+    """C3 for a densely connected block, at the centre, level ``operators``."""
+    return _by_operators(densely_connected)
+
+
 __all__ = [
+    "LEVELS",
     "convolutional",
     "convolutional_network",
+    "convolutional_operators",
     "densely_connected",
+    "densely_connected_operators",
     "derive",
     "graph_bound",
+    "neuron_operators",
     "neurons",
     "require_graph",
     "residual",
