@@ -22,6 +22,7 @@ from typing import Any
 
 import jax
 import numpy as np
+from jaxtyping import Float
 
 from numerics.graphs import host
 from numerics.graphs.model import GraphModel
@@ -32,6 +33,7 @@ from numerics.tolerances import Numbers, gamma
 from theory.graph import BilinearRule, InputRule, PointwiseRule
 from theory.vocabulary import PAIR_CROSS, PAIR_CURVE
 
+Stack = Float[np.ndarray, "_ _ _"]
 CHUNK = 256  # columns taken through the graph at once
 Key = tuple[str, int, int]
 
@@ -103,7 +105,7 @@ class NodeProducts:
     def _kept(self) -> dict[Any, Any]:
         return {}
 
-    def _right(self, node: int) -> Matrix:
+    def _right(self, node: int) -> Stack:
         """R with ``B^k U = factors (U R)``, shape (1 or rows, r, positions)."""
         key = "right", node
         if key not in self._kept:
@@ -117,7 +119,7 @@ class NodeProducts:
             self._kept[key] = np.array([_reduced(part) for part in parts])
         return self._kept[key]
 
-    def _left(self, node: int) -> Matrix:
+    def _left(self, node: int) -> Stack:
         """L with ``|sum_i delta_i T_i a| = |L columns(a)|``, shape (1 or cols, y, positions)."""
         key = "left", node
         if key not in self._kept:
@@ -144,9 +146,9 @@ class NodeProducts:
         pulled: Matrix = np.matmul(self._right(node), found).reshape(-1, columns.shape[1])
         return pulled
 
-    def _factored(self, node: int, columns: Matrix) -> Matrix:
+    def _factored(self, node: int, columns: Stack) -> Stack:
         factor = self.model.walk.factors[node]
-        scaled: Matrix = (
+        scaled: Stack = (
             factor[:, :, None] if isinstance(factor, np.ndarray) else factor
         ) * columns
         return scaled
