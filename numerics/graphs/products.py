@@ -148,9 +148,7 @@ class NodeProducts:
 
     def _factored(self, node: int, columns: Stack) -> Stack:
         factor = self.model.walk.factors[node]
-        scaled: Stack = (
-            factor[:, :, None] if isinstance(factor, np.ndarray) else factor
-        ) * columns
+        scaled: Stack = (factor[:, :, None] if isinstance(factor, np.ndarray) else factor) * columns
         return scaled
 
     # -- through the graph ------------------------------------------------------------------------
