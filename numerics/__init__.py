@@ -14,6 +14,7 @@ from numerics.activations import jax_function  # noqa: E402
 from numerics.assemblies import AssemblyModel  # noqa: E402
 from numerics.ball import BallError, distance, perturb, project  # noqa: E402
 from numerics.dispatch import hessian_norm, instantiate, tangent_kernel  # noqa: E402
+from numerics.functions import FunctionError  # noqa: E402
 from numerics.graphs import (  # noqa: E402
     AnyModel,
     GraphModel,
@@ -38,6 +39,7 @@ __all__ = [
     "BallError",
     "BallSearch",
     "ExponentFit",
+    "FunctionError",
     "GraphModel",
     "KernelChange",
     "Measurement",

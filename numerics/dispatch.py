@@ -18,7 +18,6 @@ from jaxtyping import Array, Float
 from numerics import assemblies, hessian, kernels, models
 from numerics.assemblies import AssemblyModel
 from numerics.spectral import SpectralNorm
-from numerics.tolerances import Numbers
 from theory.assemblies import Assembly
 from theory.networks import Network
 
@@ -69,14 +68,15 @@ def instantiate(
     return models.instantiate(net, widths, seed, dtype)
 
 
-def hessian_norm(model: Any, x: Numbers, params: Any = None, **options: Any) -> SpectralNorm:
+def hessian_norm(model: Any, x: Any, params: Any = None, **options: Any) -> SpectralNorm:
     """The spectral norm of the Hessian of f over all trainable parameters, enclosed.
 
     Args:
-        model: a network or an assembly with numbers in it.
-        x: one input, shape (d,).
-        params: where; None means ``model.params``.
-        **options: of :func:`numerics.hessian.hessian_norm`, for networks.
+        model: a network or an assembly with numbers in it, or a function f(params, x) that JAX can
+            trace.
+        x: one input, shape (d,); for a function what it takes.
+        params: where; None means ``model.params``. A function needs them, a pytree of arrays.
+        **options: of :func:`numerics.hessian.hessian_norm`, for networks and functions.
 
     Returns:
         The enclosure; for an assembly that of its largest diagonal block.
@@ -93,16 +93,18 @@ def hessian_norm(model: Any, x: Numbers, params: Any = None, **options: Any) -> 
 
 
 def tangent_kernel(
-    model: Any, X: Numbers, params: Any = None, Z: Numbers | None = None, *, output: int = 0
+    model: Any, X: Any, params: Any = None, Z: Any = None, *, output: int = 0
 ) -> Float[Array, "n k"]:
     """Inner products of the gradients of f over all trainable parameters.
 
     Args:
-        model: a network or an assembly with numbers in it.
-        X: inputs, shape (n, d), or (n, *input shape); without the first axis it is one input.
-        params: where; None means ``model.params``.
+        model: a network or an assembly with numbers in it, or a function f(params, x) that JAX can
+            trace.
+        X: inputs, shape (n, d), or (n, *input shape); without the first axis it is one input. For a
+            function always stacked along the first axis.
+        params: where; None means ``model.params``. A function needs them, a pytree of arrays.
         Z: other inputs, like ``X``; None means ``X``.
-        output: which output f is, for networks that have several.
+        output: which output f is, where there are several.
 
     Raises:
         ValueError: inputs have the wrong shape, or there is no such output.

@@ -13,12 +13,14 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from numerics import lowrank
+from numerics.functions.hessian import function_hessian_norm
+from numerics.functions.model import FunctionModel, as_model
 from numerics.graphs.hessian import graph_hessian_norm
-from numerics.graphs.model import AnyModel, GraphModel
+from numerics.graphs.model import GraphModel
 from numerics.lowrank import largest
 from numerics.models import Model, Params, check_input, check_params, device_trace, host_trace
 from numerics.spectral import SpectralError, SpectralNorm, dense_norm, lanczos_norm, zero_norm
-from numerics.tolerances import Numbers, network
+from numerics.tolerances import network
 
 DENSE_LIMIT = 1600
 """Largest dimension n of the coordinates for which `hessian_norm` takes all eigenvalues.
@@ -32,9 +34,9 @@ _SWEEPS = 4  # forward pass, backward pass, and the two sweeps of a product with
 
 
 def hessian_norm(
-    model: AnyModel,
-    x: Numbers,
-    params: Params | None = None,
+    model: Any,
+    x: Any,
+    params: Any = None,
     *,
     output: int = 0,
     method: str = "auto",
@@ -61,13 +63,15 @@ def hessian_norm(
     that of the Hessian at the parameters as they are.
 
     For networks of other architectures the coordinates are those of `numerics.graphs.lowrank`, and
-    the error model is that of `numerics.graphs.hessian`.
+    the error model is that of `numerics.graphs.hessian`. For a function of parameters they are
+    those of `numerics.functions.lowrank`, and rounding is measured, see
+    `numerics.functions.hessian`.
 
     Args:
-        model: the network.
-        x: one input, shape (d,), or of the network's input shape.
-        params: where; None means `model.params`.
-        output: which output f is, where the network has several.
+        model: the network, or a function f(params, x) that JAX can trace.
+        x: one input, shape (d,), or of the network's input shape; for a function what it takes.
+        params: where; None means `model.params`. A function needs them, a pytree of arrays.
+        output: which output f is, where there are several.
         method: "dense", "lanczos" or "auto".
         rtol: Lanczos stops when its enclosure has this relative width, or as narrow as rounding
             lets it be.
@@ -85,18 +89,18 @@ def hessian_norm(
         theory.md, sections 3 and 4; `numerics.lowrank`, `numerics.spectral`.
     """
     _check_options(method, rtol, failure_probability)
+    options: dict[str, Any] = {
+        "method": method,
+        "rtol": rtol,
+        "failure_probability": failure_probability,
+        "seed": seed,
+        "dense_limit": DENSE_LIMIT,
+    }
+    model = as_model(model, params)
+    if isinstance(model, FunctionModel):
+        return function_hessian_norm(*model.at(None, x, output), **options)
     if isinstance(model, GraphModel):
-        return graph_hessian_norm(
-            model,
-            x,
-            params,
-            output=output,
-            method=method,
-            rtol=rtol,
-            failure_probability=failure_probability,
-            seed=seed,
-            dense_limit=DENSE_LIMIT,
-        )
+        return graph_hessian_norm(model, x, params, output=output, **options)
     model.checked_output(output)
     params = check_params(model, params)
     x = check_input(model, x, batch=False)

@@ -29,6 +29,8 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from numerics.activations import derivatives, host_derivatives
+from numerics.functions.kernels import function_kernel
+from numerics.functions.model import FunctionModel, as_model
 from numerics.graphs.kernels import graph_kernel
 from numerics.graphs.model import AnyModel, GraphModel
 from numerics.models import Activations, Params, check_input, check_params
@@ -66,21 +68,22 @@ class KernelChange:
 
 
 def tangent_kernel(
-    model: AnyModel,
-    X: Numbers,
-    params: Params | None = None,
-    Z: Numbers | None = None,
+    model: Any,
+    X: Any,
+    params: Any = None,
+    Z: Any = None,
     *,
     output: int = 0,
 ) -> Float[Array, "n k"]:
     """Inner products of the gradients of f over all trainable parameters.
 
     Args:
-        model: the network.
-        X: inputs, shape (n, d), or (n, *input shape); without the first axis it is one input.
-        params: where; None means `model.params`.
+        model: the network, or a function f(params, x) that JAX can trace.
+        X: inputs, shape (n, d), or (n, *input shape); without the first axis it is one input. For a
+            function always stacked along the first axis.
+        params: where; None means `model.params`. A function needs them, a pytree of arrays.
         Z: other inputs, like `X`; None means `X`.
-        output: which output f is, where the network has several.
+        output: which output f is, where there are several.
 
     Returns:
         Shape (n, k). Without `Z`: (n, n), exactly symmetric, positive semi-definite up to
@@ -89,6 +92,9 @@ def tangent_kernel(
     Raises:
         ValueError: inputs or a parameter have the wrong shape.
     """
+    model = as_model(model, params)
+    if isinstance(model, FunctionModel):
+        return jnp.asarray(function_kernel(model, X, model.params, Z, output))
     params = check_params(model, params)
     output = model.checked_output(output)
     left, right = _inputs(model, X), None if Z is None else _inputs(model, Z)
@@ -102,10 +108,10 @@ def tangent_kernel(
 
 
 def kernel_change(
-    model: AnyModel,
-    X: Numbers,
-    params: Params,
-    params0: Params | None = None,
+    model: Any,
+    X: Any,
+    params: Any,
+    params0: Any = None,
     *,
     output: int = 0,
 ) -> KernelChange:
@@ -115,11 +121,11 @@ def kernel_change(
     (`numerics.tolerances.network`, relative to their largest entry), whatever its own size.
 
     Args:
-        model: the network.
-        X: inputs, shape (n, d); (d,) is one input.
+        model: the network, or a function f(params, x) that JAX can trace.
+        X: inputs, as `tangent_kernel` takes them.
         params: theta.
-        params0: theta0; None means `model.params`.
-        output: which output f is, where the network has several.
+        params0: theta0; None means `model.params`. A function needs it.
+        output: which output f is, where there are several.
 
     Returns:
         The change, absolute and relative, each in a named norm.

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
 from numerics.activations import host_derivatives
+from numerics.functions.kernels import function_gap
+from numerics.functions.model import FunctionModel, as_model
 from numerics.graphs.kernels import graph_gap
-from numerics.graphs.model import AnyModel, GraphModel
+from numerics.graphs.model import GraphModel
 from numerics.models import Model, Params, Trace, check_params, trace
-from numerics.tolerances import Numbers
 
 __all__ = ["linearization_gap"]
 
 
 def linearization_gap(
-    model: AnyModel,
-    x: Numbers,
-    params: Params,
-    params0: Params | None = None,
+    model: Any,
+    x: Any,
+    params: Any,
+    params0: Any = None,
     *,
     output: int = 0,
 ) -> float:
@@ -31,11 +33,11 @@ def linearization_gap(
     its own size.
 
     Args:
-        model: the network.
-        x: one input, shape (d,), or of the network's input shape.
+        model: the network, or a function f(params, x) that JAX can trace.
+        x: one input, shape (d,), or of the network's input shape; for a function what it takes.
         params: theta.
-        params0: theta0; None means `model.params`.
-        output: which output f is, where the network has several.
+        params0: theta0; None means `model.params`. A function needs it.
+        output: which output f is, where there are several.
 
     Returns:
         The gap, in the unit of the output.
@@ -43,6 +45,9 @@ def linearization_gap(
     Raises:
         ValueError: x or a parameter has the wrong shape.
     """
+    model = as_model(model, params0)
+    if isinstance(model, FunctionModel):
+        return function_gap(model, x, model.flattened(params), model.params, output)
     theta, theta0 = check_params(model, params), check_params(model, params0)
     output = model.checked_output(output)
     if isinstance(model, GraphModel):

@@ -59,18 +59,14 @@ class Trace(NamedTuple):
 
 
 class AbstractModel(ABC):
-    """A network with numbers in it, of any architecture.
+    """A function of parameters and an input with numbers in it, of any architecture.
 
     Attributes:
-        net: the description, all widths integers.
         params: trainable parameters, a pytree of arrays.
-        seed: the seed the parameters were drawn from.
         dtype: float64 or float32.
     """
 
-    net: Network
     params: Params
-    seed: int
     dtype: np.dtype[Any]
 
     @property

@@ -30,11 +30,13 @@ from jaxtyping import Float
 from numerics.activations import host_derivatives
 from numerics.ball import check_radius, distance, moved, norm, perturb, project
 from numerics.curvature import curvature_gradient
-from numerics.graphs.model import AnyModel, GraphModel
+from numerics.functions.model import FunctionModel, as_model
+from numerics.graphs.model import GraphModel
 from numerics.hessian import hessian_norm
 from numerics.krylov import RitzPairs, ritz_pairs
 from numerics.lowrank import coefficients, dimension, embed, multiply, normalize
 from numerics.models import (
+    AbstractModel,
     Model,
     Params,
     Trace,
@@ -44,7 +46,6 @@ from numerics.models import (
     host_trace,
 )
 from numerics.spectral import SpectralError, SpectralNorm
-from numerics.tolerances import Numbers
 
 __all__ = ["BallSearch", "SearchStep", "ball_search"]
 
@@ -95,7 +96,7 @@ class BallSearch:
 
     value: float
     norm: SpectralNorm
-    params: Params
+    params: Any
     distance: float
     radius: float
     at_centre: float
@@ -109,10 +110,10 @@ class _Point(NamedTuple):
 
 
 def ball_search(
-    model: AnyModel,
-    x: Numbers,
+    model: Any,
+    x: Any,
     radius: float | int,
-    params0: Params | None = None,
+    params0: Any = None,
     *,
     starts: int = 5,
     steps: int = 30,
@@ -122,17 +123,17 @@ def ball_search(
     """Search a ball of parameters for the largest Hessian norm.
 
     Args:
-        model: the network.
-        x: one input, shape (d,), or of the network's input shape.
+        model: the network, or a function f(params, x) that JAX can trace.
+        x: one input, shape (d,), or of the network's input shape; for a function what it takes.
         radius: of the ball, Euclidean over all trainable parameters, finite, >= 0.
-        params0: the centre; None means `model.params`.
+        params0: the centre; None means `model.params`. A function needs it, a pytree of arrays.
         starts: how many ascents; two from leading eigenvalues of the centre, one from a neuron,
             one from a random point, and so on in turn; for networks that are not plain there are
             random points in place of neurons.
         steps: most Hessian norms estimated in each ascent, and in the last, which carries on from
             the best.
         seed: of the random points and Lanczos starts.
-        output: which output f is, where the network has several.
+        output: which output f is, where there are several.
 
     Returns:
         The best point of all ascents and of the centre, its norm certified by `hessian_norm`.
@@ -145,16 +146,20 @@ def ball_search(
     if starts < 0 or steps < 0:
         msg = f"starts={starts}, steps={steps}; both must be at least 0"
         raise ValueError(msg)
-    params0, radius = check_params(model, params0), check_radius(radius)
+    model = as_model(model, params0)
+    custom = isinstance(model, FunctionModel)
+    params0, radius = check_params(model, None if custom else params0), check_radius(radius)
     x = check_input(model, x, batch=False)
     with np.errstate(all="ignore"):  # what overflows is refused by ritz_pairs
         search = _search(model, x, radius, params0, seed, output)
         best = search.best(starts, steps) if radius > 0 else search.centre
-    found = hessian_norm(model, x, best.params, output=output)
+    reached = model.restored(best.params) if isinstance(model, FunctionModel) else best.params
+    function = model.function if isinstance(model, FunctionModel) else model
+    found = hessian_norm(function, x, reached, output=output)
     return BallSearch(
         value=found.lower,
         norm=found,
-        params=best.params,
+        params=reached,
         distance=distance(best.params, params0),
         radius=radius,
         at_centre=search.centre.value,
@@ -163,9 +168,13 @@ def ball_search(
 
 
 def _search(
-    model: AnyModel, x: Any, radius: float, params0: Params, seed: int, output: int
+    model: AbstractModel, x: Any, radius: float, params0: Params, seed: int, output: int
 ) -> Search:
     output = model.checked_output(output)
+    if isinstance(model, FunctionModel):
+        from numerics.functions.search import FunctionSearch
+
+        return FunctionSearch(model, x, radius, params0, seed, output)
     if isinstance(model, GraphModel):
         from numerics.graphs.search import GraphSearch
 
@@ -184,7 +193,9 @@ class Search(ABC):
         seed: of the random points and Lanczos starts.
     """
 
-    def __init__(self, model: AnyModel, x: Any, radius: float, params0: Params, seed: int) -> None:
+    def __init__(
+        self, model: AbstractModel, x: Any, radius: float, params0: Params, seed: int
+    ) -> None:
         self.model, self.x, self.radius, self.params0 = model, x, radius, params0
         self.seed, self.rng = seed, np.random.default_rng(seed)
         self.evaluations = 0

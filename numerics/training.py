@@ -21,7 +21,7 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
 from typing import Any, SupportsIndex
 
@@ -31,9 +31,10 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from numerics.activations import jax_function
-from numerics.graphs.model import AnyModel, GraphModel, outputs
+from numerics.functions.model import FunctionModel, as_model, stacked
+from numerics.graphs.model import GraphModel, outputs
 from numerics.graphs.walk import Walk
-from numerics.models import Params, check_input, check_params, forward
+from numerics.models import AbstractModel, Model, Params, check_input, check_params, forward
 from numerics.tolerances import Numbers
 from theory.activations import ActivationFunction, activation
 
@@ -74,7 +75,7 @@ class Training:
     least: Float[np.ndarray, " times"]
     largest: Float[np.ndarray, " times"]
     kernel_changes: Float[np.ndarray, " times"]
-    params: Params = field(repr=False)
+    params: Any = field(repr=False)
 
     @property
     def steps(self) -> int:
@@ -88,22 +89,23 @@ class Training:
 
 
 def gradient_descent(
-    model: AnyModel,
-    X: Numbers,
+    model: Any,
+    X: Any,
     y: Numbers,
     *,
     steps: SupportsIndex = 100,
     step_size: float | None = None,
     outer: ActivationFunction | str | None = None,
     rescale: float | int | None = None,
-    params: Params | None = None,
+    params: Any = None,
     output: int = 0,
 ) -> Training:
     """Train all trainable parameters by full-batch gradient descent on the square loss.
 
     Args:
-        model: the network.
-        X: inputs, shape ``(n, d)``, or ``(n, *input shape)``.
+        model: the network, or a function f(params, x) that JAX can trace.
+        X: inputs, shape ``(n, d)``, or ``(n, *input shape)``; for a function an array or tree of
+            arrays, stacked along the first axis.
         y: targets, shape ``(n,)``.
         steps: how many, at least 1.
         step_size: eta; None for ``1 / lambda_max(K_0)`` of the trained function, half of what a
@@ -111,8 +113,8 @@ def gradient_descent(
             `smoothness` says what a bound on the Hessian norms makes safe.
         outer: phi, to train ``phi(f)`` instead of f.
         rescale: alpha, to train ``alpha (f - f(theta_0))`` instead of f.
-        params: theta_0; None means `model.params`.
-        output: which output f is, where the network has several.
+        params: theta_0; None means `model.params`. A function needs it, a pytree of arrays.
+        output: which output f is, where there are several.
 
     Returns:
         The run.
@@ -123,22 +125,22 @@ def gradient_descent(
             the step.
         ValueError: inputs or a parameter have the wrong shape.
     """
-    params = check_params(model, params)
-    inputs = check_input(model, X)
-    if inputs.ndim == (len(model.input_shape) if isinstance(model, GraphModel) else 1):
-        inputs = inputs[None]
-    targets = _targets(y, inputs, model)
+    model = as_model(model, params)
+    custom = isinstance(model, FunctionModel)
+    params = check_params(model, None if custom else params)
+    inputs, number = _stacked(model, X)
+    targets = _targets(y, number, model)
     count = _count(steps)
     scale = _scale(rescale)
-    if inputs.shape[0] * model.num_params > MOST_ENTRIES:
+    if number * model.num_params > MOST_ENTRIES:
         msg = (
-            f"the Jacobian of {inputs.shape[0]} inputs by {model.num_params} parameters has more "
+            f"the Jacobian of {number} inputs by {model.num_params} parameters has more "
             f"than {MOST_ENTRIES} entries; take fewer inputs or a narrower network"
         )
         raise TrainingError(msg)
     function, fixed = _trained(model, None if outer is None else activation(outer), output)
-    centred = jnp.asarray(0.0 if rescale is None else 1.0, inputs.dtype)
-    start = (params, fixed, inputs, targets, jnp.asarray(scale, inputs.dtype), centred)
+    centred = jnp.asarray(0.0 if rescale is None else 1.0, model.dtype)
+    start = (params, fixed, inputs, targets, jnp.asarray(scale, model.dtype), centred)
     if step_size is None:
         largest = float(_largest(function, *start))
         if not (math.isfinite(largest) and largest > 0):
@@ -146,8 +148,9 @@ def gradient_descent(
             raise TrainingError(msg)
         step_size = 1 / largest
     eta = _step(step_size)
-    final, path = _descend(function, count, *start, jnp.asarray(eta, inputs.dtype))
-    return _result(eta, np.asarray(targets), final, jax.tree.map(np.asarray, path))
+    final, path = _descend(function, count, *start, jnp.asarray(eta, model.dtype))
+    result = _result(eta, np.asarray(targets), final, jax.tree.map(np.asarray, path))
+    return replace(result, params=model.restored(final)) if custom else result
 
 
 def smoothness(
@@ -188,16 +191,21 @@ def smoothness(
 
 # -- compiled -------------------------------------------------------------------------------------
 
-Function = Callable[[Params, Any, Array], Array]
+Function = Callable[[Params, Any, Any], Array]
 
 
 def _trained(
-    model: AnyModel, outer: ActivationFunction | None, output: int
+    model: AbstractModel, outer: ActivationFunction | None, output: int
 ) -> tuple[Function, Any]:
     """f(params, fixed, x) for one input, one object per architecture; and what is fixed in it."""
     output = model.checked_output(output)
+    if isinstance(model, FunctionModel):
+        return _own_function(model.function, model.tree, outer, output), ()
     if isinstance(model, GraphModel):
         return _graph_function(model.walk, outer, output), model.fixed
+    if not isinstance(model, Model):
+        msg = f"{type(model).__name__} is no model that can be trained"
+        raise TrainingError(msg)
     return _function(model.net.activations, outer), model.readout
 
 
@@ -207,6 +215,18 @@ def _graph_function(steps: Walk, outer: ActivationFunction | None, output: int) 
 
     def function(params: Params, fixed: Any, x: Array) -> Array:
         value = jnp.reshape(outputs(steps, params, fixed, x), (-1,))[output]
+        return value if apply is None else apply(value)
+
+    return function
+
+
+def _own_function(
+    given: Callable[..., Any], tree: Any, outer: ActivationFunction | None, output: int
+) -> Function:
+    apply = None if outer is None else jax_function(outer)
+
+    def function(params: Params, _: Any, x: Any) -> Array:
+        value = jnp.reshape(given(jax.tree.unflatten(tree, params["W"]), x), (-1,))[output]
         return value if apply is None else apply(value)
 
     return function
@@ -226,7 +246,7 @@ def _function(
     return function
 
 
-def _jacobian(function: Function, params: Params, fixed: Any, X: Array) -> tuple[Array, Params]:
+def _jacobian(function: Function, params: Params, fixed: Any, X: Any) -> tuple[Array, Params]:
     """Outputs, shape (n,), and gradients by parameters, leaves of shape (n, ...)."""
     values: tuple[Array, Params] = jax.vmap(jax.value_and_grad(function), in_axes=(None, None, 0))(
         params, fixed, X
@@ -241,7 +261,7 @@ def _gram(jacobian: Params, scale: Array) -> Array:
 
 @partial(jax.jit, static_argnums=0)
 def _largest(
-    function: Function, params: Params, fixed: Any, X: Array, _: Array, scale: Array, __: Array
+    function: Function, params: Params, fixed: Any, X: Any, _: Array, scale: Array, __: Array
 ) -> Array:
     gram = _gram(_jacobian(function, params, fixed, X)[1], scale)
     return jnp.linalg.eigvalsh((gram + gram.T) / 2)[-1]
@@ -253,7 +273,7 @@ def _descend(
     steps: int,
     params: Params,
     fixed: Any,
-    X: Array,
+    X: Any,
     y: Array,
     scale: Array,
     centred: Array,
@@ -322,10 +342,21 @@ def _result(eta: float, targets: Any, final: Params, path: dict[str, np.ndarray]
     )
 
 
-def _targets(y: Numbers, inputs: Array, model: AnyModel) -> Array:
+def _stacked(model: AbstractModel, X: Any) -> tuple[Any, int]:
+    """The inputs, stacked along the first axis, and how many they are."""
+    inputs = check_input(model, X)
+    if isinstance(model, FunctionModel):
+        return inputs, stacked(inputs)
+    single = len(model.input_shape) if isinstance(model, GraphModel) else 1
+    if inputs.ndim == single:
+        inputs = inputs[None]
+    return inputs, inputs.shape[0]
+
+
+def _targets(y: Numbers, number: int, model: AbstractModel) -> Array:
     targets = jnp.asarray(y, dtype=model.dtype)
-    if targets.shape != inputs.shape[:1]:
-        msg = f"y has shape {targets.shape}; {inputs.shape[0]} inputs need ({inputs.shape[0]},)"
+    if targets.shape != (number,):
+        msg = f"y has shape {targets.shape}; {number} inputs need ({number},)"
         raise TrainingError(msg)
     return targets
 
