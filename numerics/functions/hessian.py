@@ -21,7 +21,7 @@ import numpy as np
 from jaxtyping import Float
 
 from numerics.functions import lowrank
-from numerics.functions.program import FunctionError, Point, Program
+from numerics.functions.program import Point, Program
 from numerics.spectral import SpectralError, SpectralNorm, dense_norm, lanczos_norm, zero_norm
 from numerics.tolerances import network, unit_roundoff
 
@@ -84,18 +84,30 @@ def _errors(
         )
         raise SpectralError(msg)
     scale = float(np.linalg.norm(product)) * math.sqrt(size)
+    kind = program.analysis.narrow
+    error = (
+        _against_float32(program, arguments, vector, product) if kind == np.float64 else math.inf
+    )
+    if math.isfinite(error):
+        return scale, SAFETY * math.sqrt(size) * _RATIO * error, "measured against float32"
+    lengths = [meeting.summed for meeting in program.analysis.meetings]
+    return scale, 4 * network([size, *lengths], kind).margin(scale), f"granted for {kind}"
+
+
+def _against_float32(
+    program: Program,
+    arguments: tuple[Point, lowrank.Frames],
+    vector: Float[np.ndarray, " n"],
+    product: Float[np.ndarray, " n"],
+) -> float:
+    """How far the product with a vector moves in float32; infinite if that cannot be said."""
     try:
         narrow, point = program.narrowed(arguments[0])
         coordinates = jax.tree.map(partial(np.asarray, dtype=np.float32), arguments[1])
         rough = _once(narrow, (point, coordinates), vector.astype(np.float32))
-        error = float(np.linalg.norm(rough - product))
-    except (FunctionError, TypeError):
-        error = math.inf
-    if math.isfinite(error):
-        return scale, SAFETY * math.sqrt(size) * _RATIO * error, "measured against float32"
-    kind = program.analysis.narrow
-    lengths = [meeting.summed for meeting in program.analysis.meetings]
-    return scale, 4 * network([size, *lengths], kind).margin(scale), f"granted for {kind}"
+    except (TypeError, ValueError):  # it chooses its own types
+        return math.inf
+    return float(np.linalg.norm(rough - product))
 
 
 @partial(jax.jit, static_argnums=0)

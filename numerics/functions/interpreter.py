@@ -30,7 +30,7 @@ __all__ = ["Analysis", "Meeting", "Split", "analyse", "evaluate"]
 _SAME = frozenset({"convert_element_type", "copy", "copy_p", "neg", "transpose"})
 # Programs within the program; the names have changed between versions of JAX.
 _INLINED = frozenset({"jit", "pjit", "closed_call", "core_call", "remat", "remat2", "checkpoint"})
-_OWN_RULES = "in {}, which has derivative rules of its own"
+_OWN_RULES = "in a function with derivative rules of its own"
 
 
 class Split(NamedTuple):
@@ -203,20 +203,20 @@ class _Walker:
         known.update(zip(program.constvars, fixed, strict=True))
         known.update(zip(program.invars, arguments, strict=True))
         for equation in program.eqns:
-            results = self.step(equation, [read(atom) for atom in equation.invars])
+            results = self.step(program, equation, [read(atom) for atom in equation.invars])
             known.update(zip(equation.outvars, results, strict=True))
         return [read(atom) for atom in program.outvars]
 
-    def step(self, equation: Any, items: list[_Item]) -> list[_Item]:
+    def step(self, program: Jaxpr, equation: Any, items: list[_Item]) -> list[_Item]:
         weights = [item for item in items if item.view is not None]
         if not weights:
-            return self.plain(equation, items)
+            return self.plain(program, equation, items)
         if equation.primitive.name in _INLINED:
             inner = equation.params.get("jaxpr", equation.params.get("call_jaxpr"))
             if isinstance(inner, ClosedJaxpr):
                 return self.run(inner.jaxpr, inner.consts, items)
             return self.run(inner, (), items)
-        results = self.plain(equation, items)
+        results = self.plain(program, equation, items)
         view = _reordered(equation, items)
         if view is not None:
             factor = self.rescaled(equation, items)
@@ -230,16 +230,16 @@ class _Walker:
             self.decline(item, meeting)
         return results
 
-    def plain(self, equation: Any, items: list[_Item]) -> list[_Item]:
+    def plain(self, program: Jaxpr, equation: Any, items: list[_Item]) -> list[_Item]:
         """The results of an operation, as they are."""
-        values = self.bind(equation, [item.value for item in items])
+        values = self.bind(program, equation, [item.value for item in items])
         moving = any(item.moving for item in items)
         return [
             _Item(value, tuple(var.aval.shape), moving)
             for value, var in zip(values, equation.outvars, strict=True)
         ]
 
-    def bind(self, equation: Any, values: list[Any]) -> Sequence[Any]:
+    def bind(self, program: Jaxpr, equation: Any, values: list[Any]) -> Sequence[Any]:
         raise NotImplementedError
 
     def rescaled(self, equation: Any, items: list[_Item]) -> Any:
@@ -259,7 +259,7 @@ class _Analyser(_Walker):
         self.declined: dict[int, str] = {}
         self.kinds: set[np.dtype[Any]] = set()
 
-    def bind(self, equation: Any, values: list[Any]) -> Sequence[Any]:
+    def bind(self, program: Jaxpr, equation: Any, values: list[Any]) -> Sequence[Any]:
         kinds = {var.aval.dtype for var in equation.outvars if hasattr(var.aval, "dtype")}
         self.kinds |= {np.dtype(kind) for kind in kinds if jnp.issubdtype(kind, jnp.floating)}
         return [None] * len(equation.outvars)
@@ -280,14 +280,16 @@ class _Evaluator(_Walker):
         self.splits = dict(analysis.splits)
         self._added, self._met = added, 0
 
-    def bind(self, equation: Any, values: list[Any]) -> Sequence[Any]:
+    def bind(self, program: Jaxpr, equation: Any, values: list[Any]) -> Sequence[Any]:
         # As a program of its own: how an operation is bound differs between versions of JAX.
         named = {
             atom: value
             for atom, value in zip(equation.invars, values, strict=True)
             if not isinstance(atom, Literal)
         }
-        alone = Jaxpr((), list(named), equation.outvars, [equation])
+        alone = program.replace(
+            constvars=[], invars=list(named), outvars=equation.outvars, eqns=[equation]
+        )
         return jaxpr_as_fun(ClosedJaxpr(alone, ()))(*named.values())
 
     def rescaled(self, equation: Any, items: list[_Item]) -> Any:
@@ -334,7 +336,7 @@ def _meeting(equation: Any, items: list[_Item], splits: dict[int, Split]) -> Mee
     """The product that an operation is of one view and an activation, or why it is none."""
     name = equation.primitive.name
     if name.startswith("custom_"):
-        return _OWN_RULES.format(equation.params.get("name", name))
+        return _OWN_RULES
     if name not in ("dot_general", "conv_general_dilated"):
         return f"in `{name}`"
     if all(item.view is not None for item in items):

@@ -185,7 +185,7 @@ def moved(program: Program, point: Any, coordinates: Frames, y: Any) -> Any:
         frame, (U, P) = coordinates[meeting.leaf], parts[meeting.leaf]
         if frame.right is None:
             return jnp.zeros(meeting.product, y.dtype)
-        return meeting.place(_product(meeting, frame, U, P, activation))
+        return meeting.place(_product(meeting, frame, U, P, activation.astype(y.dtype)))
 
     return program.value(point._replace(leaves=leaves), added)
 

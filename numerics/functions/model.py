@@ -142,7 +142,7 @@ def as_model(model: Any, params: Any = None) -> AbstractModel:
         if kind is None or not jnp.issubdtype(kind, jnp.floating):
             msg = (
                 f"params: {name} is {type(leaf).__name__ if kind is None else kind}, and "
-                "parameters are real floating-point arrays; keep everything else out of the tree, as "
+                "parameters are real floating-point arrays; keep the rest out of the tree, as "
                 "equinox.partition(model, equinox.is_inexact_array) and "
                 "flax.nnx.split(model, flax.nnx.Param, ...) do"
             )

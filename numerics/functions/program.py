@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.extend.core import ClosedJaxpr, Jaxpr, jaxpr_as_fun
+from jax.extend.core import ClosedJaxpr, jaxpr_as_fun
 
 from numerics.functions.interpreter import Analysis, analyse, evaluate
 
@@ -114,7 +114,7 @@ class Program:
     def open(self) -> Callable[..., list[Any]]:
         """The program with its constants as further arguments, the first ones."""
         inner = self.closed.jaxpr
-        opened = Jaxpr((), [*inner.constvars, *inner.invars], inner.outvars, inner.eqns)
+        opened = inner.replace(constvars=[], invars=[*inner.constvars, *inner.invars])
         evaluated: Callable[..., list[Any]] = jaxpr_as_fun(ClosedJaxpr(opened, ()))
         return evaluated
 
@@ -156,7 +156,8 @@ class Program:
 
     def meetings(self, point: Point) -> list[tuple[np.ndarray, np.ndarray]]:
         """The pairs of `meeting_gradients`, evaluated."""
-        return [(np.asarray(X), np.asarray(B)) for X, B in _meetings(self, point)]
+        double = partial(np.asarray, dtype=np.float64)
+        return [(double(X), double(B)) for X, B in _meetings(self, point)]
 
 
 @partial(jax.jit, static_argnums=0)
