@@ -361,6 +361,16 @@ def amounts(*choices: Parameters) -> Plan:
     return plan
 
 
+def counts(family: Family, seeds: Iterable[int]) -> Iterator[Instance]:
+    """Numbers of steps, and rates from 0 to 1, for schemas about the powers of a rate."""
+    for seed, steps in product(seeds, range(1, 6)):
+        rate = float(_random(seed, (), steps).choice((0.0, 0.25, 0.5, 0.9, 1.0)))
+        (instance,) = (family(),)
+        mapping = {INDEX: steps} if INDEX in instance.conclusion.free else {}
+        fixed = Schema(instance.premises, substitute(instance.conclusion, mapping))
+        yield (), f"{steps} steps at {rate}", fixed, Environment(reals={"rate": rate})
+
+
 @lru_cache(maxsize=256)
 def environment(place: Place) -> Environment:
     """The points p (far) and q (near), the input u, and the segment between p and q."""
@@ -505,6 +515,8 @@ PLANS: Mapping[str, Plan] = {
     "descent": training(()),
     "samples_mean_value": training(()),
     "sample_hessians": training((1,), (2,), (3,)),
+    "rate_start": counts,
+    "rate_step": counts,
     "one_at_most_two": matrices(()),
     "least_gram": matrices(()),
     "least_at_most": matrices(()),

@@ -162,6 +162,7 @@ def descent(
         ball_points=between(iterates, model),
         seed=seed,
         labels={"X": y},
+        indices={"T": steps},
     )
 
 

@@ -45,6 +45,8 @@ ROWS: Final[dict[str, str]] = {
     "LZB20/A10-upper": "theory.ledger.bottleneck:upper",
     "LZB20/A11": "theory.ledger.optimization:rate",
     "LZB20/A11-radius": "theory.ledger.optimization:radius",
+    "LZB20/A11-induction": "theory.ledger.optimization:any_number",
+    "LZB20/A11-distance": "theory.ledger.optimization:way",
     "LZB20/A11-step": "theory.ledger.optimization:step",
     "LZB20/A11-PL": "theory.ledger.optimization:polyak_lojasiewicz",
     "LZB20/A11-smoothness": "theory.ledger.optimization:smoothness",

@@ -297,6 +297,17 @@ def _binder(head: str, args: tuple[Arg, ...]) -> tuple[str, None]:
     return "formula", None
 
 
+def _after(head: str, args: tuple[Arg, ...]) -> tuple[str, None]:
+    """Of the point that so many steps of gradient descent lead to, from a point, on a set."""
+    fits = len(args) == 5 and args[0] == "*" and _is_index(args[1]) and _is("formula", args[4])
+    if not fits or not _is("point", args[2]) or not _is("input", args[3]):
+        need = "the bound name *, a number of steps, a point, a training set, and a formula"
+        raise _refuse(head, args, need)
+    if args[2] is make("point", "*"):
+        raise _refuse(head, args, "a point to start from that is not the bound one")
+    return "formula", None
+
+
 def _everywhere(head: str, args: tuple[Arg, ...]) -> tuple[str, None]:
     if len(args) != 2 or args[0] != "*" or not _is("formula", args[1]):
         raise _refuse(head, args, "the bound name * and a formula")
@@ -383,6 +394,7 @@ FORMS: dict[str, Rule] = {
     "forall": _binder,
     "ball": _binder,
     "everywhere": _everywhere,
+    "after": _after,
     # `likely p F`: F fails with probability at most p over the random weights at the point theta0,
     # which is bound in F, and over the readout, also a fixed one (see theory.lemmas.gaussian), or,
     # for an assembly, over the signs v_i of its weights

@@ -30,7 +30,7 @@ from theory.terms import (
     substitute,
     subterms,
 )
-from theory.vocabulary import parameters
+from theory.vocabulary import descent_formula, parameters
 
 
 class KernelError(Exception):
@@ -551,6 +551,71 @@ def archimedean(premise: Judgement, variable: Term) -> Judgement:
     return _judge(premise.hypotheses, conclusion, "archimedean", (variable,), (premise,))
 
 
+# -- gradient descent -----------------------------------------------------------------------------
+
+
+def descent_start(premise: Judgement, centre: Term, at: Term, formula: Term) -> Judgement:
+    """From P(centre): P after no step of gradient descent from the centre.
+
+    Args:
+        premise: P(centre).
+        centre: the point to start from.
+        at: the training set.
+        formula: P in the point ``*``.
+    """
+    star = make("point", "*")
+    if any(star in t.free for t in (premise.conclusion, *premise.hypotheses)):
+        msg = "the name * is kept for a bound point; it is free in the premise"
+        raise KernelError(msg)
+    if substitute(formula, {star: centre}) is not premise.conclusion:
+        msg = f"needs {formula} at {centre}, was given {premise.conclusion}"
+        raise KernelError(msg)
+    conclusion = make("after", "*", 0, centre, at, formula)
+    return _judge(
+        premise.hypotheses, conclusion, "descent_start", (centre, at, formula), (premise,)
+    )
+
+
+def descent_step(premise: Judgement, point: Term, after: Term, *previous: Judgement) -> Judgement:
+    """One step more: from A_1, A_2, ... after t steps, and what a step makes of them.
+
+    From ``A_i`` after t steps for each i, and from ``A_i(p), theta(q) = theta(p) - eta J'(F - y)
+    |- C(q)`` for arbitrary points p and q: C after t + 1 steps.
+
+    Args:
+        premise: C(q), which may rest on every A_i(p) and on q being one step after p.
+        point: p.
+        after: q.
+        previous: the judgements of A_i after t steps, all from one point, on one training set.
+
+    Raises:
+        KernelError: when p or q is not arbitrary, or the previous ones are of different paths.
+    """
+    star = make("point", "*")
+    paths = {p.conclusion.args[:4] if p.conclusion.head == "after" else () for p in previous}
+    if len(paths) != 1 or () in paths:
+        msg = "needs statements after as many steps of one path, at least one of them"
+        raise KernelError(msg)
+    ((_, steps, centre, at),) = paths
+    for p in (point, after):
+        if p.head != "point" or p in (star, centre):
+            msg = f"{p} must be a point variable, not the start of the path"
+            raise KernelError(msg)
+    before = {substitute(p.conclusion.args[4], {star: point}) for p in previous}
+    rest = premise.hypotheses - before - {descent_formula(point, after, at)}
+    fixed = (*rest, *(p.conclusion for p in previous))
+    if point is after or any(p in t.free for t in fixed for p in (point, after)):
+        msg = f"{point} and {after} must be two points of which nothing else is known"
+        raise KernelError(msg)
+    if point in premise.conclusion.free or any(star in t.free for t in (premise.conclusion, *rest)):
+        msg = f"{premise.conclusion} must be about {after}, not about {point} or the bound point"
+        raise KernelError(msg)
+    inner = substitute(premise.conclusion, {after: star})
+    conclusion = make("after", "*", shift(steps, 1), centre, at, inner)
+    hypotheses = rest | _union(previous)
+    return _judge(hypotheses, conclusion, "descent_step", (point, after), (premise, *previous))
+
+
 # -- probability ----------------------------------------------------------------------------------
 
 
@@ -614,6 +679,8 @@ RULES = (
     "everywhere_elim",
     "witness",
     "archimedean",
+    "descent_start",
+    "descent_step",
     "likely_intro",
 )
 

@@ -85,6 +85,7 @@ BINDERS = {
     "forall": "index",
     "ball": "point",
     "everywhere": "point",
+    "after": "point",
     "likely": "point",
 }
 

@@ -78,9 +78,9 @@ class Theorem:
 
     @property
     def inequality(self) -> Term:
-        """What the statement says of all points of a ball or with a probability; else itself."""
+        """What the statement says of all points or steps, or with a probability; else itself."""
         formula = self.statement
-        while formula.head in ("likely", "ball"):
+        while formula.head in ("likely", "ball", "forall", "after"):
             formula = formula.args[-1]
         return formula
 

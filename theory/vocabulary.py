@@ -155,6 +155,9 @@ QUANTITIES: dict[str, Quantity] = named_once(
     Quantity("mu", r"\mu", "lower bound on the least eigenvalue of K over the ball", "a number"),
     Quantity("mu_inverse", r"\mu^{{-1}}", "the inverse of mu", "a number"),
     Quantity("rate", r"\kappa", "contraction of the loss in one step, 1 - eta mu", "a number"),
+    Quantity(
+        "rate_power", r"\kappa^{{{}}}", "contraction of the loss in so many steps", "a number"
+    ),
     Quantity("slope_sup", r"\Gamma", "bound on the Jacobian of F over the ball", "spectral norm"),
     Quantity(
         "bend_sup",
@@ -686,6 +689,18 @@ def kernel_matrix(point: Term, at: Term = SAMPLES) -> Term:
 
 
 # -- scalars --------------------------------------------------------------------------------------
+
+
+def descent_formula(point: Term, after: Term, at: Term = SAMPLES) -> Term:
+    """One step of gradient descent on the square loss: ``theta+ = theta - eta J'(F - y)``."""
+    moved = make("scale", symbol("step_size"), loss_gradient(point, at))
+    value = make("plus", parameters(point), make("neg", moved))
+    return make("eq", parameters(after), value)
+
+
+def rate_power(steps: Arg) -> Term:
+    """kappa^t, for a number of steps that may be symbolic."""
+    return make("sym", "rate_power", steps)
 
 
 def lipschitz(index: Arg) -> Term:

@@ -164,7 +164,7 @@ def holds(formula: Term, env: ExactEnvironment) -> bool:
 
 def _cases(formula: Term, env: ExactEnvironment) -> list[Term]:
     """A statement for all indices at each of them; another formula by itself."""
-    if formula.head in ("ball", "everywhere"):
+    if formula.head in ("ball", "everywhere", "after"):
         msg = "a statement about infinitely many points has no exact value"
         raise NotExactError(msg)
     if formula.head != "forall":

@@ -26,6 +26,7 @@ from proofs_check.measuring.precise import evaluate_real
 from proofs_check.measuring.rounding import Measured
 from theory.activations import ActivationError
 from theory.terms import Term, make, substitute
+from theory.vocabulary import CENTRE
 
 FORMED = 1 << 12  # entries up to which two operators are compared entry by entry
 UNDERFLOW = 2.0**-500  # numbers below it vanish when they are squared, as norms square them
@@ -192,6 +193,7 @@ def _compared_maps(left: Operator, right: Operator, seed: int) -> Comparison:
 def cases(term: Term, env: Environment) -> list[Term]:
     """The instances at which a ``forall``, a ``ball`` or an ``everywhere`` is tried here.
 
+    After some steps of gradient descent: at the point theta<number> of the environment.
     For a ball: at its centre and at all points known to the environment within its radius;
     everywhere: at all points known to the environment.
     """
@@ -200,12 +202,24 @@ def cases(term: Term, env: Environment) -> list[Term]:
     if term.head == "everywhere":
         points = [make("point", name) for name in env.named]
         return [substitute(term.args[1], {make("point", "*"): p}) for p in points]
+    if term.head == "after":
+        return [_on_path(term, env)]
     name, low, high, formula = term.args
     if type(low) is not int or type(high) is not int:
         msg = f"the limits of {term} have no value; give indices={{name: integer}}"
         raise EvaluationError(msg)
     variable = make("index", name, 0)
     return [substitute(formula, {variable: i}) for i in range(low, high + 1)]
+
+
+def _on_path(term: Term, env: Environment) -> Term:
+    """What is said of the point that so many gradient steps lead to, at that point."""
+    _, steps, centre, _, formula = term.args
+    name = f"theta{steps}"
+    if centre is not CENTRE or name not in env.named:
+        msg = f"the path of {steps} steps from {centre.args[0]} is not known here; needs {name!r}"
+        raise EvaluationError(msg)
+    return substitute(formula, {make("point", "*"): make("point", name)})
 
 
 def _on_ball(term: Term, env: Environment) -> list[Term]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -28,7 +29,7 @@ from proofs_check.measuring.rounding import (
 from theory.activations import UnboundedDerivativeError
 from theory.activations.moments import root_mean_square
 from theory.evaluation import of_gaussian
-from theory.terms import Term, substitute
+from theory.terms import Term, make, substitute
 from theory.vocabulary import CENTRE, INPUT, READOUT
 
 GAUSSIAN = 1e-12  # relative error of tails, quantiles and moments of a normal variable
@@ -167,6 +168,9 @@ def _symbol(term: Term, env: Environment) -> Measured:
         x = env.input(at.args[0])
         size = float(np.linalg.norm(x)) / math.sqrt(len(x))
         return Measured(size, gamma(len(x) + 4) * size)
+    if name == "rate_power" and index is not None:
+        rate = real(make("sym", "rate"), env)
+        return rate.power(Fraction(index)) if index else Measured(1.0)
     if index is not None:
         point = next((t for t in tags if isinstance(t, Term) and t.sort == "point"), CENTRE)
         at = next((t for t in tags if isinstance(t, Term) and t.sort == "input"), INPUT)

@@ -62,7 +62,7 @@ def bound(term: Term) -> Term | None:
         return make("index", term.args[0], 0)
     if term.head == "likely":
         return RANDOM
-    return STAR if term.head in ("ball", "everywhere") else None
+    return STAR if term.head in ("ball", "everywhere", "after") else None
 
 
 def free(term: Term) -> frozenset[Variable]:

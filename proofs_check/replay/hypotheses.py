@@ -26,7 +26,18 @@ from theory.terms import PARAMS, SCALAR, Term, make
 
 # real symbols that trusted lemmas speak about
 INTERPRETED = frozenset(
-    {"lambda", "beta", "J", "eta", "part_beta", "part_slope", "part_size", "tau", "ell"}
+    {
+        "lambda",
+        "beta",
+        "J",
+        "rate_power",
+        "eta",
+        "part_beta",
+        "part_slope",
+        "part_size",
+        "tau",
+        "ell",
+    }
 )
 INTERPRETED |= {"ceiling", "origin", "rho", "failure", "floor"}
 MEASURED = frozenset({*vocabulary.STATISTICS, *GRAPH_STATISTICS})  # measured on networks

@@ -406,6 +406,60 @@ def _archimedean(premises: Given, variable: Term) -> Sequent:
     return Sequent(premises[0].hypotheses, make("le", *growing))
 
 
+# -- gradient descent -----------------------------------------------------------------------------
+
+
+def _descent_start(premises: Given, centre: Term, at: Term, formula: Term) -> Sequent:
+    """Nothing has moved yet: what holds at the start holds of the path's first point."""
+    (premise,) = premises
+    for known in (premise.conclusion, *premise.hypotheses):
+        _need(not mentions(known, STAR), "{} has the bound point free", known)
+    here = put(formula, {STAR: centre})
+    _need(here is premise.conclusion, "{} is not {}", premise.conclusion, here)
+    return Sequent(premise.hypotheses, make("after", "*", 0, centre, at, formula))
+
+
+def _descent_step(premises: Given, point: Term, after: Term) -> Sequent:
+    """The path's next point is one step after this one, and nothing else was used of either."""
+    main, *others = premises
+    _need(len(others) > 0, "needs what is known of the path before the step")
+    known = others[0].conclusion
+    _need(known.head == "after", "{} is not about a path", known)
+    _, steps, centre, at, _ = known.args
+    names = {point, after, centre, STAR}
+    _need(len(names) == 4, "{} and {} are not two arbitrary points", point, after)
+    arrived = make("op", "theta", PARAMS, SCALAR, after)
+    used = {make("eq", arrived, _gradient_step(point, at))}
+    for other in others:
+        stated = other.conclusion
+        same = stated.head == "after" and stated.args[1:4] == known.args[1:4]
+        _need(same, "{} is about another path or another step of it", stated)
+        for variable in (point, after):
+            _need(not mentions(stated, variable), "{} mentions {}", stated, variable)
+        used.add(put(stated.args[4], {STAR: point}))
+    rest = main.hypotheses - used
+    for formula in rest:
+        for variable in (point, after, STAR):
+            _need(not mentions(formula, variable), "hypothesis {} mentions {}", formula, variable)
+    for variable in (point, STAR):
+        _need(not mentions(main.conclusion, variable), "{} mentions {}", main.conclusion, variable)
+    inner = put(main.conclusion, {after: STAR})
+    conclusion = make("after", "*", moved(steps, 1), centre, at, inner)
+    return Sequent(rest | _all_hypotheses(others), conclusion)
+
+
+def _gradient_step(point: Term, at: Term) -> Term:
+    """``theta - eta J'(F - y)``, all of it at the point, on the training set."""
+    space = make("space", "samples")
+    outputs = make("op", "F", space, SCALAR, point, at)
+    labels = make("op", "labels", space, SCALAR, at)
+    slope = make(
+        "dot", make("T", make("jac", outputs, point)), make("plus", outputs, make("neg", labels))
+    )
+    here = make("op", "theta", PARAMS, SCALAR, point)
+    return make("plus", here, make("neg", make("scale", make("sym", "step_size"), slope)))
+
+
 # -- probability ----------------------------------------------------------------------------------
 
 
@@ -455,6 +509,8 @@ _RULES: Mapping[str, tuple[tuple[str, ...], int, Callable[..., Sequent]]] = {
     "everywhere_elim": (("point",), 1, _everywhere_elim),
     "witness": (("point", "op"), 1, _witness),
     "archimedean": (("real",), 1, _archimedean),
+    "descent_start": (("point", "input", "formula"), 1, _descent_start),
+    "descent_step": (("point", "point"), -1, _descent_step),
     "likely_intro": ((), -1, _likely_intro),
 }
 

@@ -13,15 +13,17 @@ import numerics
 import theory
 from proofs_check import check
 from proofs_check.descents import NoDescentError, descent
-from proofs_check.measuring.evaluate import evaluate, measure
+from proofs_check.measuring.evaluate import EvaluationError, evaluate, measure
 from theory.ledger import not_lazy, optimization
 from theory.lemmas import KAPPA
-from theory.terms import eq, le, make, minus, mul, norm, power, rat
+from theory.terms import eq, le, make, minus, mul, norm, power, rat, substitute
 from theory.vocabulary import CENTRE, kernel_matrix, loss, outputs, parameters, residual, symbol
 
 ALONG_A_PATH = (
     "LZB20/A11",
     "LZB20/A11-radius",
+    "LZB20/A11-induction",
+    "LZB20/A11-distance",
     "LZB20/A11-step",
     "LZB20/A11-PL",
     "LZB20/A12",
@@ -79,6 +81,62 @@ def test_the_statements_hold_and_their_proofs_are_checked(name):
     assert all(a.allowed for a in report.assumptions)
 
 
+# -- any number of steps ---------------------------------------------------------------------------
+
+
+@settings(max_examples=8)
+@given(st.sampled_from(CASES), st.integers(0, 40), st.integers(1, 5))
+def test_for_any_number_of_steps_the_lines_hold_at_every_one_of_them(case, seed, steps):
+    m, name, trainable = case
+    thm = theory.catalog["LZB20/A11-induction"]
+    try:
+        env = run(m, name, steps, seed, trainable=trainable, definitions=thm.definitions)
+    except NoDescentError:
+        assume(False)  # the kernel is singular for these inputs
+    for assumption in thm.proof.assumptions:
+        assert evaluate(assumption, env)
+    for other in (thm, theory.catalog["LZB20/A11-distance"]):
+        for claim in other.claims:
+            if claim.judgement.conclusion.head == "forall":
+                assert evaluate(claim.judgement.conclusion, env), claim.label
+
+
+def test_the_statement_is_about_each_step_and_its_own_power():
+    """One sample, a linear model: two steps less in the exponent and the statement fails."""
+    rng = np.random.default_rng(3)
+    model, x, y = model_of(3, "identity"), rng.standard_normal((1, 3)), np.array([2.0])
+    thm = theory.catalog["LZB20/A11-induction"]
+    first = descent(model, x, y, 1, definitions=thm.definitions)
+    eta = 0.01 / first.reals["mu"]
+    env = descent(model, x, y, 4, eta=eta, definitions=thm.definitions)
+    assert evaluate(thm.statement, env)
+    _, low, high, claim = thm.statement.args
+    t = make("index", "t", 0)
+    later = substitute(claim.args[4], {t: make("index", "t", 1)})
+    shifted = make("after", "*", t, CENTRE, claim.args[3], later)
+    assert evaluate(make("forall", "t", 1, high, shifted), env)  # the rate is twice what is proved
+    far = substitute(claim.args[4], {t: make("index", "t", 9)})
+    assert not evaluate(
+        make("forall", "t", low, high, make("after", "*", t, CENTRE, claim.args[3], far)), env
+    )
+
+
+def test_all_steps_say_for_each_number_what_the_proof_for_that_number_says():
+    thm = theory.catalog["LZB20/A11-induction"]
+    env = run(steps=3, seed=1, definitions=thm.definitions)
+    _, _, _, claim = thm.statement.args
+    third = substitute(claim, {make("index", "t", 0): 3})
+    one, other = evaluate(third, env), evaluate(optimization.rate(3).statement, env)
+    assert (one.left, one.right) == pytest.approx((other.left, other.right), rel=1e-12)
+
+
+def test_a_path_that_is_not_known_is_named():
+    thm = theory.catalog["LZB20/A11-induction"]
+    env = replace(run(steps=2, definitions=thm.definitions), indices={"T": 3})
+    with pytest.raises(EvaluationError, match="the path of 3 steps"):
+        evaluate(thm.statement, env)
+
+
 # -- tight ----------------------------------------------------------------------------------------
 
 
@@ -116,7 +174,17 @@ def test_a_faster_rate_fails():
     assert not evaluate(faster, small)
 
 
-@pytest.mark.parametrize("name", ["LZB20/A11", "LZB20/A11-radius", "LZB20/A11-step", "LZB20/A12"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "LZB20/A11",
+        "LZB20/A11-radius",
+        "LZB20/A11-induction",
+        "LZB20/A11-distance",
+        "LZB20/A11-step",
+        "LZB20/A12",
+    ],
+)
 def test_no_hypothesis_can_be_dropped_from_the_proof(name):
     proof = theory.catalog[name].proof
     for dropped in proof.assumptions:

@@ -35,6 +35,7 @@ from theory.vocabulary import (
     FAILURE,
     INPUT,
     POINT,
+    SAMPLES,
     activation,
     parameters,
     readout_weights,
@@ -126,8 +127,21 @@ def some_judgements():
     )
     yield kernel.everywhere_elim(anywhere, POINT)
     yield from _far_out()
+    yield from _two_steps()
     yield kernel.likely_intro(*_union_bound())
     yield step
+
+
+def _two_steps():
+    """What holds everywhere holds along a path."""
+
+    def grown(point):
+        return kernel.at_most_by_form(norm(parameters(point)), add(norm(parameters(point)), X))
+
+    small = le(norm(parameters(STAR)), add(norm(parameters(STAR)), X))
+    begun = kernel.descent_start(grown(CENTRE), CENTRE, SAMPLES, small)
+    once = kernel.descent_step(grown(POINT), P, POINT, begun)
+    yield from (begun, once, kernel.descent_step(kernel.cut(assume(X, Y)), P, POINT, once, once))
 
 
 WIDE = (2, 3, "gaussian", 1, 2)
@@ -455,6 +469,13 @@ WRONG = {
         "witness",
         (POINT, parameters(CENTRE)),
         [given(le(norm(parameters(POINT)), X), eq(parameters(POINT), parameters(CENTRE)))],
+    ),
+    "a step of no path": ("descent_step", (POINT, P), [LESS, LESS]),
+    "a step from nowhere": ("descent_step", (POINT, P), [LESS]),
+    "a start elsewhere": (
+        "descent_start",
+        (CENTRE, SAMPLES, le(norm(parameters(STAR)), X)),
+        [LESS],
     ),
     "a bounded number that grows": (
         "archimedean",

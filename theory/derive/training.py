@@ -61,6 +61,8 @@ from theory.terms import (
     power,
     rat,
     root,
+    shift,
+    substitute,
     transpose,
 )
 from theory.vocabulary import (
@@ -69,6 +71,7 @@ from theory.vocabulary import (
     RADIUS,
     SAMPLE_SPACE,
     SAMPLES,
+    descent_formula,
     kernel_matrix,
     loss,
     loss_bend,
@@ -77,6 +80,7 @@ from theory.vocabulary import (
     outputs,
     outputs_jacobian,
     parameters,
+    rate_power,
     residual,
     sigma,
     squared,
@@ -113,12 +117,6 @@ def small_bend() -> Judgement:
 def conditioned() -> Judgement:
     """``mu <= lambda_min(K)`` on the ball."""
     return on_ball(le(MU, norm(kernel_matrix(STAR), "min")))
-
-
-def step_formula(point: Term, after: Term) -> Term:
-    """One step of gradient descent: ``theta+ = theta - eta J' r``."""
-    moved = minus(parameters(point), make("scale", STEP, loss_gradient(point)))
-    return eq(parameters(after), moved)
 
 
 @dataclass
@@ -281,7 +279,7 @@ def _short_step(point: Term, inside: Judgement, d: Training) -> Judgement:
 
 def _moved(point: Term, after: Term) -> Judgement:
     """``sqrt(mu) |theta+ - theta_0| <= sqrt(mu) |theta - theta_0| + sqrt(mu) eta |g|``."""
-    here = kernel.hypothesis(step_formula(point, after))
+    here = kernel.hypothesis(descent_formula(point, after))
     h = hole(parameters(after))
     gap = minus(parameters(point), parameters(CENTRE))
     g = loss_gradient(point)
@@ -303,19 +301,24 @@ def _stays(
     reached = chain(moved, kernel.monotone(add(before, N), {N: short}))
     half = kernel.at_most_by_form(add(before, r), potential(point))
     total = chain(reached, half, invariant)
+    length = _length(after, total)
+    reach = kernel.hypothesis(radius_formula())
+    return chain(rearranged(length, reach.conclusion.args[0]), reach)
+
+
+def _length(point: Term, total: Judgement) -> Judgement:
+    """``|theta - theta_0| <= 2 |r_0| / sqrt(mu)`` from the same times sqrt(mu)."""
     scaled = kernel.monotone(mul(root(MU_INVERSE), N), {N: total})
     unit = kernel.hypothesis(eq(mul(MU, MU_INVERSE), ONE))
     one = rearranged(kernel.congruence(root(N), {N: unit}), ONE)
-    d = distance(after)
+    d = distance(point)
     whole = kernel.congruence(mul(N, d), {N: kernel.symmetry(one)})
-    length = chain(
+    return chain(
         kernel.by_form(d, mul(ONE, d)),
         whole,
         kernel.by_form(whole.conclusion.args[1], scaled.conclusion.args[0]),
         scaled,
     )
-    reach = kernel.hypothesis(radius_formula())
-    return chain(rearranged(length, reach.conclusion.args[0]), reach)
 
 
 def radius_formula() -> Term:
@@ -341,7 +344,7 @@ def _fallen(
         smooth_loss(d),
         inside,
         within,
-        kernel.hypothesis(step_formula(point, after)),
+        kernel.hypothesis(descent_formula(point, after)),
     ]
     lemma = use("descent", bind=bind, given=given)
     g = squared(norm(loss_gradient(point)))
@@ -460,6 +463,114 @@ def descend(steps: int, d: Training) -> tuple[Judgement, Judgement, Judgement]:
     factor = RATE if steps == 1 else power(RATE, steps)
     last = restated(halves, loss(iterate(steps)), mul(factor, loss(CENTRE)))
     return last, invariant, inside
+
+
+# -- any number of steps --------------------------------------------------------------------------
+
+TIME, LAST = make("index", "t", 0), make("index", "T", 0)
+BEFORE, AFTER = make("point", "p"), make("point", "q")
+
+
+def after_steps(steps: Arg, formula: Term) -> Term:
+    """A formula about the point * to which so many steps from the centre lead."""
+    return make("after", "*", steps, CENTRE, SAMPLES, formula)
+
+
+@dataclass(frozen=True)
+class Descent:
+    """What holds after t steps, for every t up to a symbolic number T.
+
+    Attributes:
+        potential: ``sqrt(mu) |theta_t - theta_0| + 2 |r_t| <= 2 |r_0|``.
+        rate: ``L(theta_t) <= kappa^t L(theta_0)``.
+        distance: ``|theta_t - theta_0| <= 2 |r_0| / sqrt(mu)``.
+    """
+
+    potential: Judgement
+    rate: Judgement
+    distance: Judgement
+
+
+def descend_forever(d: Training) -> Descent:
+    """Any number of steps, by induction on their number.
+
+    That the iterates stay in the ball is no induction hypothesis of its own: the potential says
+    so.
+    """
+    _, begun = start()
+    paid = le(potential(STAR), mul(rat(2), norm(residual(CENTRE))))
+    before = kernel.hypothesis(substitute(paid, {STAR: BEFORE}))
+    inside = _within(BEFORE, before)
+    step = advance(BEFORE, AFTER, inside, before, d)
+    d.claim("inside:p", "a point whose way is paid for is in the ball", inside)
+    d.claim("fallen:p", "the residual falls in a step from it", step.fallen)
+    d.claim("rate:p", "the loss contracts in a step from it", step.rate)
+    d.claim("potential:p", "the way of the step is paid for", step.invariant)
+    earlier = kernel.hypothesis(after_steps(shift(TIME, -1), paid))
+    potentials = kernel.induction(
+        "t",
+        LAST,
+        kernel.descent_start(begun, CENTRE, SAMPLES, paid),
+        kernel.descent_step(step.invariant, BEFORE, AFTER, earlier),
+    )
+    d.claim("potential", "the way of any number of steps is paid for", potentials)
+    here = kernel.range_back(kernel.hypothesis(make("range", TIME, 1, LAST)))
+    known = kernel.cut(kernel.forall_elim(potentials, shift(TIME, -1)), here)
+    rate = d.claim("rate", "the loss after any number of steps", _all_rates(step, known))
+    gone = _all_distances(step, known)
+    d.claim("distance", "the distance after any number of steps", gone)
+    return Descent(potentials, rate, gone)
+
+
+def _within(point: Term, invariant: Judgement) -> Judgement:
+    """A point whose potential is at most ``2 |r_0|`` is in the ball."""
+    reach = kernel.hypothesis(radius_formula())
+    length = _length(point, _paid(point, invariant))
+    return chain(rearranged(length, reach.conclusion.args[0]), reach)
+
+
+def _paid(point: Term, invariant: Judgement) -> Judgement:
+    """``sqrt(mu) |theta - theta_0| <= 2 |r_0|``, part of the potential."""
+    part = kernel.at_most_by_form(mul(root(MU), distance(point)), potential(point))
+    return chain(part, invariant)
+
+
+def _all_rates(step: Step, known: Judgement) -> Judgement:
+    """``L(theta_t) <= kappa^t L(theta_0)``, from the potential after t - 1 steps."""
+    claim = le(loss(STAR), mul(rate_power(TIME), loss(CENTRE)))
+    still = kernel.congruence(mul(N, loss(CENTRE)), {N: kernel.symmetry(use("rate_start"))})
+    base = kernel.weaken(chain(kernel.by_form(loss(CENTRE), mul(ONE, loss(CENTRE))), still))
+    earlier = substitute(claim, {TIME: shift(TIME, -1)})
+    before = kernel.hypothesis(substitute(earlier, {STAR: BEFORE}))
+    halves = kernel.monotone(mul(rat(1, 2), N), {N: step.rate})
+    fallen = restated(halves, loss(AFTER), mul(RATE, loss(BEFORE)))
+    more = use("rate_step", bind={INDEX: TIME})
+    named = kernel.congruence(mul(N, loss(CENTRE)), {N: kernel.symmetry(more)})
+    grown = raised(fallen, mul(RATE, N), {N: before})
+    found = chain(rearranged(grown, named.conclusion.args[0]), named)
+    return kernel.induction(
+        "t",
+        LAST,
+        kernel.descent_start(base, CENTRE, SAMPLES, substitute(claim, {TIME: 0})),
+        kernel.descent_step(
+            found, BEFORE, AFTER, known, kernel.hypothesis(after_steps(shift(TIME, -1), earlier))
+        ),
+    )
+
+
+def _all_distances(step: Step, known: Judgement) -> Judgement:
+    """``|theta_t - theta_0| <= 2 |r_0| / sqrt(mu)``, from the potential after t - 1 steps."""
+    bound = mul(rat(2), norm(residual(CENTRE)), root(MU_INVERSE))
+    claim = le(distance(STAR), bound)
+    _, begun = start()
+    base = rearranged(_length(CENTRE, _paid(CENTRE, begun)), bound)
+    found = rearranged(_length(AFTER, _paid(AFTER, step.invariant)), bound)
+    return kernel.induction(
+        "t",
+        LAST,
+        kernel.descent_start(base, CENTRE, SAMPLES, claim),
+        kernel.descent_step(found, BEFORE, AFTER, known),
+    )
 
 
 # -- how far --------------------------------------------------------------------------------------
@@ -591,10 +702,13 @@ def multiple_distance(point: Term) -> Judgement:
 
 
 __all__ = [
+    "Descent",
     "Training",
     "advance",
+    "after_steps",
     "bend_bound",
     "descend",
+    "descend_forever",
     "least_distance",
     "loss_hessian_bound",
     "multiple_distance",

@@ -8,6 +8,8 @@ Source: Liu, Zhu and Belkin 2020, Section 5.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import sympy
 
 from theory.derive import training
@@ -24,6 +26,11 @@ BALL = sympy.Symbol(RADIUS.args[0], nonnegative=True)
 STEP_BY_STEP = (
     "Proved for each number of steps by going through them; every step rests on the one before "
     "only in that the sum of sqrt(mu) |theta - theta_0| and 2 |F - y| has not grown."
+)
+
+INDUCTION = (
+    "Proved by induction on the number of steps: what is carried on is that sqrt(mu) |theta_t - "
+    "theta_0| + 2 |F - y| is at most 2 |F0 - y|, which also keeps the iterates in the ball.",
 )
 
 
@@ -80,6 +87,23 @@ def radius(steps: int = STEPS) -> Theorem:
     _, judgement, _ = training.descend(_steps(steps), d)
     title = "the way that gradient descent goes is paid for by the residual"
     return _theorem("LZB20/A11-radius", title, judgement, d, "distance")
+
+
+def any_number() -> Theorem:
+    """``L(theta_t) <= (1 - eta mu)^t L(theta_0)`` after t steps, for every t up to a symbolic T."""
+    d = training.Training()
+    judgement = training.descend_forever(d).rate
+    title = "gradient descent converges exponentially, for any number of steps"
+    return replace(_theorem("LZB20/A11-induction", title, judgement, d, "loss"), remarks=INDUCTION)
+
+
+def way() -> Theorem:
+    """``|theta_t - theta_0| <= 2 |r_0| / sqrt(mu)`` after t steps, for all t up to any T."""
+    d = training.Training()
+    judgement = training.descend_forever(d).distance
+    title = "gradient descent stays in the ball, for any number of steps"
+    found = _theorem("LZB20/A11-distance", title, judgement, d, "distance")
+    return replace(found, remarks=INDUCTION)
 
 
 def step() -> Theorem:

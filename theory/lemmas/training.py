@@ -6,6 +6,7 @@ from fractions import Fraction
 
 from theory.lemmas.base import (
     HORN,
+    INDEX,
     INPUT_X,
     KAPPA,
     POINT_P,
@@ -33,6 +34,7 @@ from theory.terms import (
     plus,
     rat,
     root,
+    shift,
     transpose,
 )
 from theory.vocabulary import (
@@ -43,7 +45,9 @@ from theory.vocabulary import (
     outputs,
     outputs_jacobian,
     parameters,
+    rate_power,
     squared,
+    symbol,
 )
 
 CENTRE_C = make("point", "c")
@@ -135,6 +139,29 @@ def sample(number: int) -> Term:
 )
 def _one_at_most_two() -> Schema:
     return Schema((), le(norm(V, "1"), mul(root(make("dim", V.rows)), norm(V))))
+
+
+@lemma(
+    "rate_start",
+    "no step contracts nothing",
+    r"\kappa^0=1",
+    "definition",
+    "HardyLittlewoodPolya1934",
+)
+def _rate_start() -> Schema:
+    return Schema((), eq(rate_power(0), rat(1)))
+
+
+@lemma(
+    "rate_step",
+    "each step contracts once more",
+    r"\kappa^t=\kappa\,\kappa^{t-1}",
+    "definition",
+    "HardyLittlewoodPolya1934",
+)
+def _rate_step() -> Schema:
+    before = mul(symbol("rate"), rate_power(shift(INDEX, -1)))
+    return Schema((), eq(rate_power(INDEX), before))
 
 
 # -- least singular values ------------------------------------------------------------------------

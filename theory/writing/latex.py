@@ -44,11 +44,15 @@ def _interval(name: str, low: Any, high: Any) -> str:
 
 
 def quantified(node: Node) -> str:
-    """Of what a statement about a ball or with a probability says what it says, in words."""
+    """Of what a statement about a ball, a path or with a probability says something, in words."""
     if node.head == "likely":
         chance = node.args[0]
         shown = f"({show(chance)})" if chance.head == "add" else show(chance)
         return rf"\text{{with probability at least }}1-{shown}"
+    if node.head == "after":
+        steps, start = index_to_latex(node.args[1]), point_to_latex(node.args[2])
+        words = rf"\text{{ after }}{steps}\text{{ gradient steps from }}{start}"
+        return rf"\text{{for }}\vartheta{words}"
     _, centre, radius, _ = node.args
     inside = rf"\lVert\vartheta-{point_to_latex(centre)}\rVert\le {show(radius)}"
     return rf"\text{{for all }}\vartheta\text{{ with }}{inside}"
@@ -80,6 +84,7 @@ PRINTERS.update(
         "forall": lambda n: rf"{show(n.args[3])}\quad ({_interval(*n.args[:3])})",
         "ball": _wrapped,
         "everywhere": _everywhere,
+        "after": _wrapped,
         "likely": _wrapped,
     }
 )

@@ -12,14 +12,14 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from theory.lemmas import LEMMAS
-from theory.terms import Term, rat, subterms
+from theory.terms import Term, make, rat, substitute, subterms
 from theory.theorem import Theorem
 from theory.vocabulary import OTHER
 from theory.writing import references, symbols
 from theory.writing.groups import Group, direction, range_of
 from theory.writing.latex import quantified, tex
 from theory.writing.lines import Line
-from theory.writing.names import index_to_latex
+from theory.writing.names import index_to_latex, point_to_latex
 from theory.writing.prose import prose
 from theory.writing.reasons import Reasons, by_input, definition_bundles
 from theory.writing.rows import SIGNS, chain_rows, display, fitting, listed
@@ -49,7 +49,7 @@ HOW_TO_READ = (
     "for it are the steps of that derivation. Apart from the trusted lemmas %s only these rules "
     "are used: rearrangement to an exact normal form, replacing equals by equals, enlarging what "
     "occurs positively in an expression made of sums, products, maxima, minima and positive "
-    "powers, transitivity, and induction on the layer."
+    "powers, transitivity, and induction on the layer or on the number of steps."
 )
 
 
@@ -364,7 +364,7 @@ class Page:
         if formula.head == "forall":
             name, low, high, formula = formula.args
             scope = rf"{index_to_latex(low)}\le {name}\le {index_to_latex(high)}"
-        if formula.head in ("ball", "likely"):
+        if formula.head in ("ball", "likely", "after"):
             return display(_wrapped_rows(formula), scope, label, end)
         if formula.head not in SIGNS:
             return display([f"&{tex(formula)}"], scope, label, end)
@@ -375,6 +375,8 @@ class Page:
     def _by_induction(self, line: Line) -> str:
         """The base and the step of a claim that is proved by induction."""
         base, step = line.parts
+        if not step.links:
+            return _along_a_path(step.judgement.conclusion)
         start = " ".join(chain_rows(base.left, _pairs(base))).replace("&", "")
         sums = any(t.head in ("osum", "rsum") for t in subterms(step.judgement.conclusion))
         first = f"For $l=0$ {'the sum is empty, and ' if sums else ''}${start}$"
@@ -422,11 +424,24 @@ def _terms_of(line: Line) -> Iterable[Term]:
 def _wrapped_rows(formula: Any) -> list[str]:
     """A statement about a ball or with a probability: what it says, and below it of what."""
     below = []
-    while formula.head in ("ball", "likely"):
+    while formula.head in ("ball", "likely", "after"):
         words = quantified(formula)
         below.append(rf"&\qquad {words}")
         formula = formula.args[-1]
     return [f"&{fitting(formula)}", *reversed(below)]
+
+
+def _along_a_path(claim: Term) -> str:
+    """How a claim about the points of gradient descent goes from one to the next."""
+    name = index_to_latex(claim.args[1])
+    before = make("point", "p")
+    inner = substitute(claim.args[-1], {make("point", "*"): claim.args[2]})
+    start = tex(substitute(inner, dict.fromkeys(claim.args[1].free, 0)))
+    return (
+        rf"\noindent By induction on ${name}$. For ${name}=0$ it says that ${start}$. "
+        rf"For the step let ${point_to_latex(before)}$ be the point after ${name}-1$ steps, where "
+        "what is known after as many steps holds, and take one step from there."
+    )
 
 
 def _pairs(line: Line) -> list[tuple[str, Term]]:
