@@ -5,11 +5,14 @@
 For tanh networks with d = 16, |x|^2 = d and a fixed readout: at the centre the bound of every level
 over ‖H‖; on the ball of each radius the bound over the largest ‖H‖ that an ascent finds there, so
 that the truth lies between the two.  The a-priori level knows |x|, the widths, R and delta alone.
+Then convolutions (kernel 3 on 8 positions of 3 channels, average pooling) and residual networks (a
+dense layer and blocks of one) by the levels that graphs have, at the centre.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 import click
@@ -17,6 +20,7 @@ import numpy as np
 
 import numerics
 import theory
+from proofs_check.verification.architectures import sizes_of
 from proofs_check.verification.judging import Check, judge
 from proofs_check.verification.trials import Search, Trial
 from theory.ledger.apriori import WidthError, least_width
@@ -25,6 +29,9 @@ from theory.theorems import HypothesisError, reference_network
 DIM = 16
 CENTRE = ("apriori", "layers", "slopes", "norms", "operators")
 BALL = ("apriori", "layers", "norms")
+GRAPHS = ("layers", "operators")
+M = theory.width("m")
+TANH, FIXED = theory.Activation("tanh"), theory.Readout(trainable=False)
 
 
 def _numbers(kind: type) -> Any:
@@ -36,36 +43,73 @@ def _numbers(kind: type) -> Any:
 @click.option("--depths", default="1,2,3,4,5,6", show_default=True, callback=_numbers(int))
 @click.option("--radii", default="0.1,1,10", show_default=True, callback=_numbers(float))
 @click.option("--ball-depth", default=3, show_default=True, help="depth of the balls' networks")
+@click.option("--conv-depths", default="1,2,3,4", show_default=True, callback=_numbers(int))
+@click.option("--channels", default=64, show_default=True, help="of every convolution")
+@click.option("--residual-depths", default="1,2,3,4,5,6", show_default=True, callback=_numbers(int))
+@click.option("--units", default=256, show_default=True, help="of every residual layer")
 @click.option("--seeds", default=1, show_default=True, help="how many networks of each kind")
 def main(
-    width: int, depths: tuple[int, ...], radii: tuple[float, ...], ball_depth: int, seeds: int
+    width: int,
+    depths: tuple[int, ...],
+    radii: tuple[float, ...],
+    ball_depth: int,
+    conv_depths: tuple[int, ...],
+    channels: int,
+    residual_depths: tuple[int, ...],
+    units: int,
+    seeds: int,
 ) -> None:
+    dense = partial(reference_network, inputs=DIM)
     columns = ["network", "seed", "found", *CENTRE]
     rows = [
-        [f"depth {depth}", str(seed), *_ratios(depth, width, seed, None, CENTRE)]
+        [f"depth {depth}", str(seed), *_ratios(dense(depth), width, seed, None, CENTRE)]
         for depth in depths
         for seed in range(seeds)
     ]
     _show(f"width {width}: ‖H‖ at the centre, and bound / ‖H‖", columns, rows)
     columns = ["ball", "seed", "found", *BALL]
     rows = [
-        [f"R = {radius:g}", str(seed), *_ratios(ball_depth, width, seed, radius, BALL)]
+        [f"R = {radius:g}", str(seed), *_ratios(dense(ball_depth), width, seed, radius, BALL)]
         for radius in radii
         for seed in range(seeds)
     ]
     title = f"width {width}, depth {ball_depth}: largest ‖H‖ found in the ball, and bound / that"
     _show(title, columns, rows)
+    kinds = (
+        ("convolutions", convolutions, conv_depths, channels),
+        ("residual", residual, residual_depths, units),
+    )
+    rows = [
+        [f"{name}, depth {depth}", str(seed), *_ratios(make(depth), size, seed, None, GRAPHS)]
+        for name, make, chosen, size in kinds
+        for depth in chosen
+        for seed in range(seeds)
+    ]
+    title = f"{channels} channels, {units} units: ‖H‖ at the centre, and bound / ‖H‖"
+    _show(title, ["network", "seed", "found", *GRAPHS], rows)
+
+
+def convolutions(depth: int) -> theory.Network:
+    """Convolutions of m channels, one above the other."""
+    layers = [layer for _ in range(depth) for layer in (theory.networks.Conv(M, 3), TANH)]
+    return theory.Network(theory.Input((3, 8)), *layers, theory.networks.AveragePool(), FIXED)
+
+
+def residual(depth: int) -> theory.Network:
+    """A dense layer of m units and residual blocks of one such layer each."""
+    blocks = [theory.networks.Residual(theory.Dense(M), TANH) for _ in range(depth - 1)]
+    return theory.Network(theory.Input(DIM), theory.Dense(M), TANH, *blocks, FIXED)
 
 
 def _ratios(
-    depth: int, width: int, seed: int, radius: float | None, levels: Iterable[str]
+    net: theory.Network, width: int, seed: int, radius: float | None, levels: Iterable[str]
 ) -> list[str]:
     """The norm found, and for each level bound over norm."""
-    click.echo(f"depth {depth}, seed {seed}, R = {radius} ...", err=True)
-    net = reference_network(depth, inputs=DIM)
+    nodes = len(net.graph.nodes)
+    click.echo(f"{nodes} nodes of width {width}, seed {seed}, R = {radius} ...", err=True)
     model = numerics.instantiate(net, {"m": width}, seed=seed)
-    x = np.random.default_rng(seed).standard_normal(DIM)
-    x *= np.sqrt(DIM) / np.linalg.norm(x)
+    x = np.random.default_rng(seed).standard_normal(sizes_of(model)[0])
+    x *= np.sqrt(x.size) / np.linalg.norm(x)
     trial = Trial(model, x, x, radius, Search(random=0))
     found, cells = "", []
     for level in levels:
@@ -100,6 +144,8 @@ def _show(title: str, columns: list[str], rows: list[list[str]]) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    if not rows:
+        return
     table = Table(title=title)
     for name in columns:
         table.add_column(name, justify="right")
