@@ -28,7 +28,7 @@ from theory.theorems import HypothesisError, reference_network
 
 DIM = 16
 CENTRE = ("apriori", "layers", "slopes", "norms", "operators")
-BALL = ("apriori", "layers", "norms")
+BALL = ("apriori", "layers", "operators", "norms")
 GRAPHS = ("layers", "operators")
 M = theory.width("m")
 TANH, FIXED = theory.Activation("tanh"), theory.Readout(trainable=False)

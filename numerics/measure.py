@@ -320,7 +320,8 @@ def _pair_statistics(
 ) -> None:
     for low in range(1, between.depth + 1):
         for high in range(low, between.depth + 1):
-            for key in (("N", high, low), ("C", low, high)):
+            names = ["N"] if low == high else ["N", "n", "w", "b"]
+            for key in (*((name, high, low) for name in names), ("C", low, high)):
                 sides = between.norm(*key)
                 entries[key], enclosures[key] = sides.lower, sides
 

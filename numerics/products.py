@@ -1,9 +1,10 @@
 """Norms of products of weights, slopes and curvatures, measured whole and without forming them.
 
-Two families, as in `theory.vocabulary`: N_{l,k} is the norm of D^l dz^l/dz^k, and C_{k,l} that of
+As in `theory.vocabulary`: N_{l,k} is the norm of D^l dz^l/dz^k, and C_{k,l} that of
 (dz^l/dz^k)' S_l with S_l = d^2 f/(dz^l)^2, that is S_L = diag(sigma'' delta) and
 S_l = diag(sigma'' delta) + T' S_{l+1} T, T = W^{l+1} D^l / sqrt(m_l). One product with S_l costs
-two products with each weight matrix above layer l.
+two products with each weight matrix above layer l. For l > k, n_{l,k} is the norm of dz^l/dz^k and
+b_{l,k} that of diag(sigma'' delta) dz^l/dz^k; w_{l,k} is the largest row of dz^l/dz^k.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ __all__ = ["Enclosure", "Map", "Products", "norm_of", "products"]
 
 DENSE_ORDER = 512  # up to here all singular values of a matrix cost less than a Lanczos run
 DENSE_PRODUCT = 2048  # the same for a product, which Lanczos multiplies out many hundred times
+NAMES = ("N", "C", "n", "b")
+ROWS = 512  # of a product that is formed, at a time
 LANCZOS_STEPS = 500
 LANCZOS_TOLERANCE = 1e-10  # of the residual; the value's own error is of the order of its square
 FAILURE_PROBABILITY = 1e-9
@@ -150,14 +153,17 @@ class Products:
         return found + self.back(index + 1, above)
 
     def map(self, name: str, row: int, col: int) -> Map:
-        """N of (l, k), l >= k, or C of (k, l), k <= l.
+        """N of (l, k), l >= k, n or b of (l, k), l > k, or C of (k, l), k <= l.
 
         Raises:
             KeyError: another name, or layers that do not fit.
         """
-        fits = 1 <= col <= row <= self.depth if name == "N" else 1 <= row <= col <= self.depth
-        if name not in ("N", "C") or not fits:
-            msg = f"{name}_({row},{col}) is not measured; N for l >= k and C for k <= l"
+        above, least = (col - row, 0) if name == "C" else (row - col, int(name != "N"))
+        if name not in NAMES or min(row, col) < 1 or above < least or max(row, col) > self.depth:
+            msg = (
+                f"{name}_({row},{col}) is not measured; N for l >= k, n and b for l > k, "
+                "C for k <= l"
+            )
             raise KeyError(msg)
         low, high = min(row, col), max(row, col)
         sizes = [len(s) for s in self.slopes]
@@ -173,10 +179,12 @@ class Products:
             return columns
 
         shape = (sizes[row - 1], sizes[col - 1])
-        slopes = self.slopes[high - 1][:, None]
         error = gamma(4 * sum(sizes)) * self._size(name, low, high)
-        if name == "N":
-            return Map(shape, lambda x: slopes * up(x), lambda y: down(slopes * y), error)
+        if name == "n":
+            return Map(shape, up, down, error)
+        if name != "C":
+            factor = (self.slopes if name == "N" else self.bends)[high - 1][:, None]
+            return Map(shape, lambda x: factor * up(x), lambda y: down(factor * y), error)
         return Map(
             shape, lambda x: down(self.curved(high, x)), lambda y: self.curved(high, up(y)), error
         )
@@ -184,8 +192,11 @@ class Products:
     def _size(self, name: str, low: int, high: int) -> float:
         """The product of the factors' norms, which rounding errors are relative to."""
         between = math.prod(self._strengths[low:high])
-        if name == "N":
-            return between * float(np.max(np.abs(self.slopes[high - 1])))
+        if name == "n":
+            return between
+        if name != "C":
+            factor = (self.slopes if name == "N" else self.bends)[high - 1]
+            return between * float(np.max(np.abs(factor)))
         size = 0.0
         for index in range(self.depth, high - 1, -1):
             above = self._strengths[index] ** 2 * size if index < self.depth else 0.0
@@ -207,19 +218,36 @@ class Products:
         )
 
     def norm(self, name: str, row: int, col: int) -> Enclosure:
-        """The norm of `map`, both sides; that of a diagonal one is its largest entry."""
+        """The norm of `map`, both sides; that of a diagonal one is its largest entry.
+
+        For ``w`` the largest row of dz^l/dz^k.
+        """
+        if name == "w":
+            return self._largest_row(row, col)
         linear = self.map(name, row, col)
         if row == col and (name == "N" or row == self.depth):
             entries = self.slopes[row - 1] if name == "N" else self.bends[row - 1]
             largest = float(np.max(np.abs(entries)))
             return Enclosure(largest, largest)
-        unit = float(np.max([np.max(np.abs(b)) for b in self.bends])) if name == "C" else 1.0
+        curved = name in ("C", "b")
+        unit = float(np.max([np.max(np.abs(b)) for b in self.bends])) if curved else 1.0
         if not (math.isfinite(unit) and unit > 0):
             return Enclosure(unit, unit)
         scaled = Products(self.weights, self.slopes, tuple(b / unit for b in self.bends))
         scaled.__dict__["_strengths"] = self._strengths
-        sides = norm_of(scaled.map(name, row, col) if name == "C" else linear, DENSE_PRODUCT)
+        sides = norm_of(scaled.map(name, row, col) if curved else linear, DENSE_PRODUCT)
         return Enclosure(unit * sides.lower, unit * sides.upper)
+
+    def _largest_row(self, row: int, col: int) -> Enclosure:
+        """The largest Euclidean norm of a row of dz^l/dz^k, with the rounding of forming it."""
+        linear = self.map("n", row, col)
+        rows, cols = linear.shape
+        largest = 0.0
+        for start in range(0, rows, ROWS):
+            chosen = np.eye(rows, min(ROWS, rows - start), -start)
+            largest = max(largest, float(np.max(np.linalg.norm(linear.adjoint(chosen), axis=0))))
+        error = linear.error + gamma(cols + 4) * largest
+        return Enclosure(max(0.0, largest - error), largest + error)
 
 
 def products(model: Model, x: Numbers, params: Params | None = None) -> Products:

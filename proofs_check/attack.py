@@ -242,6 +242,11 @@ def _of_blocks(count: int) -> Choices:
     return choices
 
 
+def _of_shared_blocks(arch: Architecture) -> list[Parameters]:
+    """Depth, readout, and how many layers share a distance."""
+    return [(arch.depth, _readout(arch), count) for count in range(1, arch.depth + 1)]
+
+
 def _of_single_block(arch: Architecture) -> list[Parameters]:
     return [(1, "fixed")] if len(_blocks(arch)) == 1 else []
 
@@ -497,6 +502,7 @@ PLANS: Mapping[str, Plan] = {
     "diagonal_max": matrices(()),
     "diagonal_two": matrices(()),
     "row_norm": matrices(()),
+    "scaled_rows": matrices(()),
     "diagonal_swap": matrices(()),
     "diagonal_product": matrices(()),
     "hoelder": matrices(()),
@@ -538,6 +544,7 @@ PLANS: Mapping[str, Plan] = {
     "block_norm": networks(_of_blocks(0), trials=9),
     "isometry": networks(_of_single_block, trials=9),
     "block_distance": networks(_of_blocks(1)),
+    "shared_distance": networks(_of_shared_blocks),
     "preactivation": networks(),
     "activation": networks(),
     "input": networks(),
@@ -590,7 +597,8 @@ PLANS: Mapping[str, Plan] = {
     "graph_block_norm": graphs(graph_adversaries.alone, trials=9),
     "slope_bound": networks(trials=9),
     "curvature_bound": networks(trials=9),
-    "mean_value": networks(lambda _: [(0,), (1,)], trials=9),
+    "mean_value": networks(lambda _: [(0,), (1,), (2,)], trials=9),
+    "second_order": networks(trials=9),
     "gradient_mean_value": networks(),
     "taylor": networks(),
 }

@@ -253,11 +253,14 @@ def _bounded(order: str, formulas: tuple[Term, ...]) -> Assumption:
             rf"$\sup_{{\mathbb R}}|\sigma_l|\le\varsigma_l<\infty$ for $l={where}$",
             formulas,
         )
-    constant, dashes = ("lambda", "'") if order == "1" else ("beta", "''")
+    constant = {"1": "lambda", "2": "beta", "3": "gamma"}[order]
+    dashes = "'" * int(order)
+    exists = "sigma_l is three times differentiable, " if order == "3" else ""
+    shown = r"$\sigma_l$ is three times differentiable and " if exists else ""
     return Assumption(
         f"bounded_{constant}",
-        f"sup|sigma_l{dashes}| <= {constant}_l < infinity, l = {words}",
-        rf"$\sup_{{\mathbb R}}|\sigma_l{dashes}|\le\{constant}_l<\infty$ for $l={where}$",
+        f"{exists}sup|sigma_l{dashes}| <= {constant}_l < infinity, l = {words}",
+        rf"{shown}$\sup_{{\mathbb R}}|\sigma_l{dashes}|\le\{constant}_l<\infty$ for $l={where}$",
         formulas,
     )
 

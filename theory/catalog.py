@@ -28,6 +28,7 @@ ROWS: Final[dict[str, str]] = {
     "LZB20/A7-centre": "theory.theorems:reference_centre",
     "LZB20/A7-slopes": "theory.theorems:reference_slopes",
     "LZB20/A7-operators": "theory.theorems:reference_operators",
+    "LZB20/A7-operators-ball": "theory.theorems:reference_operators_ball",
     "LZB20/A7-norms": "theory.theorems:reference_norms",
     "LZB20/A7-norms-ball": "theory.theorems:reference_norms_ball",
     "LZB20/A7-apriori": "theory.ledger.apriori:reference",

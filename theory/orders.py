@@ -143,6 +143,9 @@ _WHY = {
     "u": "at most s_l",
     "N": "singular values of a product of Gaussian matrices and slopes",
     "C": "curvature of the output as a function of one layer, a sum of random signs",
+    "n": "singular values of a product of Gaussian matrices and slopes",
+    "w": "at most n_{l,k}",
+    "b": "at most n_{l,k} times c_l",
     "max": "maximum of Gaussians of standard deviation O(1)",
     "part": "bounds on the sub-models' Hessian norms, uniform in their number",
     "gradient": "|grad f|^2 = K(x, x), a sum of products of a_l and g_l",
@@ -270,14 +273,19 @@ class _Walk:
         return CONSTANT + ratio**HALF
 
     def _pair(self, name: str, row: int, col: int) -> Growth:
-        """Of N_{l,k}: root of m_l over the least width between; of C_{k,l}: that of curvature."""
+        """Of N, n, w: root of m_l over the least width between; of C and b: that of curvature."""
+        if name == "b":
+            root_log = Growth(frozenset({Monomial(log=HALF)}))
+            spread = of_width(self.widths[row]) ** -HALF * root_log
+            return self._pair("n", row, col) * spread
         low = min(row, col)
-        top = row if name == "N" else len(self.widths) - 1
+        jacobian = name != "C"
+        top = row if jacobian else len(self.widths) - 1
         root = of_width(self.widths[row]) ** HALF
         total = Growth(frozenset())
         for index in range(low, top + 1):
             total = total + of_width(self.widths[index]) ** -HALF
-        if name == "N":
+        if jacobian:
             return total * root
         if self.relation == "Omega":
             return total

@@ -12,6 +12,7 @@ from theory.derive import corollaries
 from theory.derive.curvature import Curvature, CurvatureOnBall, with_curvature
 from theory.derive.identities import LAYER, assembly, signal_identity
 from theory.derive.layers import at_centre, on_ball, with_slopes
+from theory.derive.operators_ball import OperatorsOnBall, with_operators_on_ball
 from theory.derive.pointwise import Refinement, bound_hessian
 from theory.derive.products import Operators, with_operators
 from theory.derive.sharp_ball import on_sharp_ball
@@ -36,7 +37,7 @@ class Workbench(Protocol):
 
 
 LEVELS = ("layers", "operators", "slopes", "norms", "apriori")
-AT_CENTRE = ("operators", "slopes")  # known for the centre of the ball alone
+AT_CENTRE = ("slopes",)  # known for the centre of the ball alone
 LZB20 = "C. Liu, L. Zhu, M. Belkin, On the linearity of large non-linear models, NeurIPS 2020"
 LZB22 = (
     "C. Liu, L. Zhu, M. Belkin, Transition to linearity of wide neural networks is an emerging "
@@ -55,16 +56,22 @@ def _require_constants(network: Network, orders: tuple[int, ...]) -> None:
     """Refuse a network whose activations have no finite constant that a theorem needs."""
     from theory.activations import UnboundedDerivativeError
 
-    names = {1: "lambda = sup|sigma'|", 2: "beta = sup|sigma''|"}
+    names = {
+        1: "lambda = sup|sigma'|",
+        2: "beta = sup|sigma''|",
+        3: "gamma = sup|sigma'''|",
+    }
     for index, function in enumerate(network.activations, 1):
         for order in orders:
             try:
                 function.sup(order)
             except UnboundedDerivativeError as error:
+                instead = "Use level 'layers', which does without it, or" if order == 3 else "Use"
+                bounded = "first, second and third" if order == 3 else "first and second"
                 msg = (
                     f"no theorem here covers the activation {function.name!r} of layer {index}: "
                     f"{names[order]} is infinite, and the Hessian bound needs it finite on R. "
-                    "Use an activation with bounded first and second derivatives "
+                    f"{instead} an activation with bounded {bounded} derivatives "
                     f"(tanh, softplus, gelu, ...). ({error})"
                 )
                 raise HypothesisError(msg) from error
@@ -114,6 +121,9 @@ def _derive(
             (on_ball if ball else at_centre)(d)
         case "slopes":
             with_slopes(d)
+        case "operators" if ball:
+            with_operators_on_ball(d)
+            refinement = OperatorsOnBall(d)
         case "operators":
             with_operators(d)
             refinement = Operators(d)
@@ -145,9 +155,11 @@ def hessian_bound(
             curvature (r_l, h_l, c_l) and the weights between them (t_l, y_l); on a ball s_l, a_l,
             g_l, q_l, the weights as the signal sees them (e_l, p_l) and their columns (u_l).
 
-            ``operators`` (sharpest, for the centre alone): a_l, h_l and the norms of products over
-            several layers, N_{l,k} and C_{k,l}; nothing is lost at a narrow layer.  For a graph
-            the norms C_{k,k'} and X_{k',k} of what stands between the weights of two nodes.
+            ``operators`` (sharpest): at the centre a_l, h_l and the norms of products over several
+            layers, N_{l,k} and C_{k,l}; nothing is lost at a narrow layer. On a ball also how far
+            these move, by n, w, b and sup|sigma'''|, or what ``layers`` gives: block by block
+            the smaller; at R = 0 it is that of the centre. For a graph, at the centre alone, the
+            norms C_{k,k'} and X_{k',k} of what stands between the weights of two nodes.
 
             ``slopes`` (for the centre alone): a_l and r_l, h_l, c_l.
 
@@ -162,7 +174,8 @@ def hessian_bound(
         :func:`theory.ledger.apriori.bound`.
 
     Raises:
-        HypothesisError: when an activation has an infinite constant, naming it.
+        HypothesisError: when an activation has an infinite constant, naming it; ``operators`` on a
+            ball needs sup|sigma'''| as well.
         ValueError: for an unknown level or a radius that is not one.
 
     Source: Liu, Zhu and Belkin 2020, Theorem 3.2; constants as in theory.md, section 3.
@@ -180,7 +193,7 @@ def hessian_bound(
     value = _radius(radius)
     if not network.is_dense:
         return _graph_bound(network, value, level)
-    _require_constants(network, (1, 2))
+    _require_constants(network, (1, 2, 3) if level == "operators" and value is not None else (1, 2))
     if level in AT_CENTRE and value is not None:
         msg = (
             f"level {level!r} with radius {radius!r}: {level} are known at the centre alone; "
@@ -506,6 +519,11 @@ def reference_slopes() -> Theorem:
 def reference_operators() -> Theorem:
     """A7 at the centre, products over several layers measured whole, for the reference network."""
     return hessian_bound(reference_network(), level="operators")
+
+
+def reference_operators_ball() -> Theorem:
+    """A7 on the ball, from products measured whole and how far they move."""
+    return hessian_bound(reference_network(), radius="R", level="operators")
 
 
 def reference_norms() -> Theorem:

@@ -243,8 +243,27 @@ QUANTITIES: dict[str, Quantity] = named_once(
         "second derivative of the output by z^l, carried to z^k, measured whole",
         "spectral norm of B' S, S = d^2 f/(dz^l)^2, B = dz^l/dz^k; layers k and l, k at most l",
     ),
+    Quantity(
+        "n",
+        "n_{{{}}}",
+        "Jacobian of z^l by z^k, measured whole",
+        "spectral norm; layers l and k, l above k",
+    ),
+    Quantity(
+        "w",
+        "w_{{{}}}",
+        "largest row of the Jacobian of z^l by z^k",
+        "largest Euclidean norm of a row; layers l and k, l above k",
+    ),
+    Quantity(
+        "b",
+        "b_{{{}}}",
+        "curvature of layer l as the output sees it, carried to z^k",
+        "spectral norm of diag(sigma''(z^l) delta^l) dz^l/dz^k; layers l and k, l above k",
+    ),
     Quantity("lambda", r"\lambda_{{{}}}", "supremum of |sigma'| of layer l", "over R"),
     Quantity("beta", r"\beta_{{{}}}", "supremum of |sigma''| of layer l", "over R"),
+    Quantity("gamma", r"\gamma_{{{}}}", "supremum of |sigma'''| of layer l", "over R"),
     Quantity(
         "epsilon",
         r"\varepsilon_{{{}}}",
@@ -291,6 +310,35 @@ QUANTITIES: dict[str, Quantity] = named_once(
     Quantity("t_bar", r"\bar t_{{{}}}", "as t, on the ball, at most", "as t"),
     Quantity("y_bar", r"\bar y_{{{}}}", "as y, on the ball, at most", "as y"),
     Quantity("e_bar", r"\bar e_{{{}}}", "weights and signal on the ball, at most", "as e"),
+    Quantity("h_bar", r"\bar h_{{{}}}", "as h, on the ball, at most", "as h"),
+    Quantity("n_bar", r"\bar n_{{{}}}", "as n, on the ball, at most", "as n"),
+    Quantity("b_bar", r"\bar b_{{{}}}", "as b with the Jacobian of the centre, at most", "as b"),
+    Quantity("N_bar", r"\bar N_{{{}}}", "as N, on the ball, at most", "as N"),
+    Quantity("C_bar", r"\bar C_{{{}}}", "as C, on the ball, at most", "as C"),
+    Quantity(
+        "K",
+        "K_{{{}}}",
+        "movement of the pre-activations of layer l by that of W^k, at most",
+        "Euclidean norm of the one over that of the other",
+    ),
+    Quantity(
+        "X",
+        "X_{{{}}}",
+        "movement of the Jacobian of z^l by z^k on the ball, at most",
+        "spectral norm",
+    ),
+    Quantity(
+        "U",
+        "U_{{{}}}",
+        "movement of the curvature of layer l on the ball, at most",
+        "Euclidean norm of the movement of diag(sigma''(z)) delta",
+    ),
+    Quantity(
+        "V",
+        "V_{{{}}}",
+        "largest movement of the curvature of a neuron of layer l on the ball, at most",
+        "maximum norm of the movement of diag(sigma''(z)) delta",
+    ),
     Quantity(
         "Z",
         "Z_{{{}}}",
@@ -502,7 +550,8 @@ OUTER = make("index", "phi", 0)  # the layer of the output non-linearity phi
 FAILURE = make("sym", "failure")
 # Layer statistics measured at the centre, and those of pairs of layers.
 STATISTICS = ("s", "a", "g", "q", "r", "h", "c", "t", "y", "e", "p", "u")
-PAIR_STATISTICS = ("N", "C")
+PAIR_STATISTICS = ("N", "C", "n", "w", "b")
+BETWEEN = ("n", "w", "b")  # they speak of dz^l/dz^k for l above k
 PAIR_CURVE, PAIR_CROSS = "pair_curve", "pair_cross"  # those of pairs of a graph's nodes
 FROM_SECOND = ("r", "t", "y")  # they speak of the slopes of the layer below
 WEIGHT_STATISTICS = ("s", "u")  # of the weights alone: the same for every input
@@ -713,6 +762,11 @@ def curvature(index: Arg) -> Term:
     return make("sym", "beta", index)
 
 
+def third(index: Arg) -> Term:
+    """gamma_l, the supremum of |sigma'''| in layer l."""
+    return make("sym", "gamma", index)
+
+
 def tolerance(at: Term) -> Term:
     """epsilon, a bound on the Hessian norm over the ball, at an input."""
     return make("sym", "epsilon", at)
@@ -872,23 +926,31 @@ def pair_operator(name: str, row: int, col: int, depth: int, point: Term, at: Te
     """The operator whose norm a statistic of a pair of layers is.
 
     ``N`` of (l, k), l >= k: D^l dz^l/dz^k. ``C`` of (k, l), k <= l: (dz^l/dz^k)' d^2 f/(dz^l)^2.
+    ``n`` and ``w`` of (l, k), l > k: dz^l/dz^k. ``b`` of (l, k): diag(sigma'' delta) dz^l/dz^k.
 
     Raises:
         KeyError: when the name is not one of ``PAIR_STATISTICS``, or the layers do not fit.
     """
+    if name in BETWEEN and 1 <= col < row <= depth:
+        steps = between(row, col, point, at)
+        return dot(bend(row, point, at), steps) if name == "b" else steps
     if name == "N" and 1 <= col <= row <= depth:
         own = slope(row, point, at)
         return own if row == col else dot(own, between(row, col, point, at))
     if name == "C" and 1 <= row <= col <= depth:
         curved = output_curvature(col, depth, point, at)
         return curved if row == col else dot(make("T", between(col, row, point, at)), curved)
-    msg = f"{name}_({row},{col}) is not measured at depth {depth}: N for l >= k, C for k <= l"
+    msg = (
+        f"{name}_({row},{col}) is not measured at depth {depth}: N for l >= k, C for k <= l, "
+        "n, w and b for l > k"
+    )
     raise KeyError(msg)
 
 
 def pair_definition(name: str, row: int, col: int, depth: int, point: Term, at: Term) -> Term:
     """What a measured statistic of a pair of layers stands for, as a real term."""
-    return norm(pair_operator(name, row, col, depth, point, at))
+    kind = "2inf" if name == "w" else "2"
+    return norm(pair_operator(name, row, col, depth, point, at), kind)
 
 
 def squared(term: Term) -> Term:

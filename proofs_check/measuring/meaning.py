@@ -134,7 +134,7 @@ def _of_gaussian(term: Term, env: Environment) -> Measured:
 
 def _constant(name: str, index: int, env: Environment) -> float | None:
     """A constant of the activation of a layer, by the name of its symbol."""
-    orders = {"ceiling": 0, "lambda": 1, "beta": 2}
+    orders = {"ceiling": 0, "lambda": 1, "beta": 2, "gamma": 3}
     if name in orders:
         try:
             return float(env.activation(index).sup(orders[name]))

@@ -29,6 +29,7 @@ INTERPRETED = frozenset(
     {
         "lambda",
         "beta",
+        "gamma",
         "J",
         "rate_power",
         "eta",
@@ -161,7 +162,7 @@ def _is_tag(wanted: str, tag: Any) -> bool:
         case "natural":
             return type(tag) is int and tag >= 0
         case "order":
-            return type(tag) is int and tag in (0, 1, 2)
+            return type(tag) is int and tag in (0, 1, 2, 3)
         case "law":
             return tag in ("gaussian", "sign")
         case "depth":

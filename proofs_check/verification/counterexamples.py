@@ -27,6 +27,7 @@ from theory.vocabulary import CENTRE as VOCABULARY_CENTRE
 from theory.vocabulary import RADIUS, gradient
 
 LARGEST_PRECISE = 40  # parameters up to which many digits take seconds, not minutes
+_ORDERS = {"lambda": 1, "beta": 2, "gamma": 3}  # of the derivative that a constant bounds
 LARGEST_DENSE = 4_000  # coordinates up to which all eigenvalues are taken for a second look
 
 
@@ -213,9 +214,9 @@ def _precise_leaf(
         return radius
     if term.head == "dim":
         return here[at]["m", term.args[0].args[0]]
-    if term.head == "sym" and term.args[0] in ("lambda", "beta"):
+    if term.head == "sym" and term.args[0] in _ORDERS:
         function = trial.model.net.activations[term.args[1] - 1]
-        upper = function.sup(1 if term.args[0] == "lambda" else 2).upper
+        upper = function.sup(_ORDERS[term.args[0]]).upper
         return mpmath.mpf(int(upper.numerator)) / int(upper.denominator)
     if is_statistic(term):
         return here[at][term.args[0], term.args[1]]

@@ -150,10 +150,9 @@ def label_of(statement: Statement) -> str:
     """The name of a statement, with what tells the versions of A7 apart."""
     if not isinstance(statement, Theorem) or statement.quantity != "hessian_norm":
         return statement.name
-    if statement.radius is not None:
-        return f"{statement.name} on the ball"
     by = "" if statement.level == "layers" else f" by {statement.level}"
-    return f"{statement.name}{by}"
+    where = "" if statement.radius is None else " on the ball"
+    return f"{statement.name}{where}{by}"
 
 
 def relation_of(statement: Statement) -> str:

@@ -33,7 +33,7 @@ from theory.derive.graph_bench import code_of
 from theory.derive.graph_products import pair_operators
 from theory.terms import Term, make, norm
 from theory.vocabulary import CENTRE as CENTRE_POINT
-from theory.vocabulary import pair_definition
+from theory.vocabulary import BETWEEN, pair_definition
 
 CENTRE = "centre"
 SMALL = 1 << 18  # parameters up to which NumPy is done before a compilation would be
@@ -149,6 +149,11 @@ class Trial:
             for low in range(1, depth + 1)
             for high in range(low, depth + 1)
             for key in (("N", high, low), ("C", low, high))
+        ] + [
+            (name, high, low)
+            for low in range(1, depth)
+            for high in range(low + 1, depth + 1)
+            for name in BETWEEN
         ]
         return {
             pair_definition(*key, depth, CENTRE_POINT, make("input", at)): (at, key)

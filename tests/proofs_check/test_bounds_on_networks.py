@@ -22,6 +22,7 @@ from theory.vocabulary import (
     curvature,
     lipschitz,
     symbol,
+    third,
 )
 from theory.vocabulary import width as width_term
 
@@ -56,6 +57,7 @@ def values_of(model, x, params=None):
             values[lipschitz(index)] = value
         elif name == "beta":
             values[curvature(index)] = value
+            values[third(index)] = float(model.net.activations[index - 1].sup(3))
         elif name in STATISTICS:
             tags = (index, CENTRE) if name in WEIGHT_STATISTICS else (index, CENTRE, INPUT)
             values[symbol(name, *tags)] = value
@@ -96,7 +98,7 @@ def test_the_bound_at_the_centre_holds(level, case):
 
 
 @given(cases(), st.sampled_from([0.0, 1e-3, 1.0, 30.0]), st.integers(0, 9))
-@pytest.mark.parametrize("level", ["layers", "norms"])
+@pytest.mark.parametrize("level", ["layers", "operators", "norms"])
 def test_the_bound_on_the_ball_holds_at_random_points(level, case, radius, seed):
     net, own, kind = case
     model = numerics.instantiate(net, {}, seed=own)
@@ -136,12 +138,36 @@ def test_the_bound_on_the_ball_is_tight_enough_to_mean_something():
     x *= math.sqrt(16) / np.linalg.norm(x)
     truth = numerics.hessian_norm(model, x).value
     values = values_of(model, x)
-    for radius, factor in ((0.1, 18), (1.0, 40), (10.0, 500)):
-        bound, old = (
+    for radius, near, far in ((0.0, 2.2, 18), (0.1, 9, 18), (1.0, 36, 36), (10.0, 220, 220)):
+        least, bound, old = (
             theory.hessian_bound(net, radius=radius, level=level).evaluate(values)
-            for level in ("layers", "norms")
+            for level in ("operators", "layers", "norms")
         )
-        assert truth <= bound <= min(factor * truth, old)
+        assert truth <= least <= near * truth
+        assert least * (1 - ROUNDING) <= bound <= min(far * truth, old)
+
+
+@given(cases())
+def test_operators_on_a_ball_of_radius_zero_are_those_of_the_centre(case):
+    net, seed, kind = case
+    model = numerics.instantiate(net, {}, seed=seed)
+    values = values_of(model, draw_input(kind, net.widths[0], seed))
+    centre = theory.hessian_bound(net, level="operators").evaluate(values)
+    ball = theory.hessian_bound(net, radius=0, level="operators").evaluate(values)
+    assert ball == pytest.approx(centre, rel=ROUNDING, abs=1e-300)
+
+
+@pytest.mark.parametrize("scale", [0.0, 1e-8, 1.0, 300.0])
+@pytest.mark.parametrize("widths", [(1, 1), (1,) * 9, (2, 3, 1, 2, 1, 3, 2, 1, 2), (3, 8, 8)])
+def test_operators_on_the_ball_hold_where_neurons_saturate_or_are_alone(widths, scale):
+    net = network(list(widths), ["tanh"] * (len(widths) - 1), trainable=False)
+    model = numerics.instantiate(net, {}, seed=3)
+    x = scale * np.linspace(0.5, 1.5, widths[0])
+    values = values_of(model, x)
+    for radius in (1e-3, 0.3, 5.0):
+        found = numerics.ball_search(model, x, radius, starts=3, steps=8)
+        thm = theory.hessian_bound(net, radius=radius, level="operators")
+        assert found.value <= thm.evaluate(values) * (1 + ROUNDING) + 1e-300
 
 
 @pytest.mark.parametrize("narrow", [1, 2, 16, 256])
@@ -219,10 +245,12 @@ def test_the_kernel_change_and_the_linearization_gap_are_bounded(seed):
 
 @pytest.mark.slow
 @given(cases(), st.sampled_from([0.0, 1e-3, 1.0, 30.0]), st.integers(0, 9))
-def test_the_bound_on_the_ball_holds_under_search(case, radius, seed):
+@pytest.mark.parametrize("level", ["layers", "operators"])
+def test_the_bound_on_the_ball_holds_under_search(level, case, radius, seed):
     net, own, kind = case
     model = numerics.instantiate(net, {}, seed=own)
     x = draw_input(kind, net.widths[0], own)
-    bound = theory.hessian_bound(net, radius=radius).evaluate(values_of(model, x))
+    thm = theory.hessian_bound(net, radius=radius, level=level)
+    bound = thm.evaluate(values_of(model, x))
     found = numerics.ball_search(model, x, radius, seed=seed)
     assert found.value <= bound * (1 + ROUNDING) + 1e-300

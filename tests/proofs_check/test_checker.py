@@ -372,6 +372,7 @@ def test_the_symbols_that_lemmas_speak_about_are_known():
         "isometry": (1, "fixed"),
         "block_distance": (2, "trained", "v"),
         "mean_value": (1,),
+        "shared_distance": (2, "trained", 2),
         "max_upper": (2, 1),
         "gradient_line": ("up",),
         "dense_partials": ("dwa",),

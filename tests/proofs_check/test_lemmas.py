@@ -167,6 +167,10 @@ false("row_norm", "by the spectral norm of A halved")(
 false("row_norm", "by the maximum of v")(
     conclusion(lambda x, y: le(x, mul(y.args[0], norm(y.args[1].args[1], "inf"))))
 )
+false("scaled_rows", "by the maximum of v")(
+    conclusion(lambda x, y: le(x, mul(norm(y.args[0].args[1], "inf"), y.args[1])))
+)
+false("scaled_rows", "half as large")(conclusion(lambda x, y: le(x, mul(rat(1, 2), y))))
 false("diagonal_swap", "without one factor")(conclusion(lambda x, y: eq(x, y.args[1])))
 false("diagonal_product", "the second factor squared")(
     conclusion(lambda x, y: eq(x, dot(*y.args, y.args[1])))
@@ -182,6 +186,10 @@ false("min_intro", "without its second premise")(
 )
 false("block_norm", "a largest block instead")(
     conclusion(lambda x, y: le(x, make("max", rat(0), *y.args[1:])))
+)
+false("shared_distance", "half as far")(conclusion(lambda x, y: le(x, mul(rat(1, 2), y))))
+false("shared_distance", "by the largest factor")(
+    conclusion(lambda x, y: le(x, mul(make("max", rat(0), *_roots(y.args[0])), y.args[1])))
 )
 false("block_distance", "half as far")(conclusion(lambda x, y: le(x, mul(rat(1, 2), y))))
 false("preactivation", "without its normalisation")(conclusion(lambda x, y: eq(x, y.args[1])))
@@ -244,6 +252,12 @@ false("jacobian_input", "has norm one")(conclusion(lambda x, y: eq(norm(x), rat(
 false("slope_bound", "by the other constant")(conclusion(lambda x, y: le(x, curvature(y.args[1]))))
 false("curvature_bound", "half the constant")(conclusion(lambda x, y: le(x, mul(rat(1, 2), y))))
 false("mean_value", "half the constant")(conclusion(lambda x, y: le(x, mul(rat(1, 2), y))))
+false("second_order", "a third for a half")(
+    conclusion(lambda x, y: le(x, mul(rat(1, 3), *y.args[1:])))
+)
+false("second_order", "without the square")(
+    conclusion(lambda x, y: le(x, mul(*y.args[:2], y.args[2].args[0])))
+)
 false("gradient_mean_value", "the distance under a root")(
     conclusion(lambda x, y: le(x, mul(y.args[0], y.args[1], y.args[1])))
 )
@@ -377,6 +391,12 @@ def _one_less(total: Term) -> Term:
 
 def _layer(jacobian: Term) -> object:
     return jacobian.rows.args[0]
+
+
+def _roots(root: Term) -> list[Term]:
+    """The factors in the root of a sum of squares."""
+    inner = root.args[0]
+    return [square.args[0] for square in (inner.args if inner.head == "add" else (inner,))]
 
 
 def _first(terms: Term) -> Term:

@@ -166,6 +166,10 @@ class CurvatureOnBall(Curvature):
     def prepare(self, zero: Zero) -> None:
         """Bound the Jacobians and the forms between them."""
         super().prepare(zero)
+        self.bound_forms()
+
+    def bound_forms(self) -> None:
+        """Name what bounds the forms between two Jacobians, from layer 2 on."""
         for index in range(2, self.d.depth + 1):
             self._bound_forms(index)
 

@@ -11,9 +11,10 @@ from theory import kernel
 from theory.derive.tactics import at_most, bound_norm, chain, hole, rearranged, rewrite, use
 from theory.derive.workbench import Derivation
 from theory.kernel import Judgement
-from theory.lemmas import POINT_Q, U, V, real_variable
+from theory.lemmas import POINT_P, POINT_Q, U, V, real_variable
 from theory.terms import (
     ZERO,
+    Arg,
     Term,
     add,
     dot,
@@ -220,11 +221,11 @@ def _moved_through(index: int, d: Derivation) -> Judgement:
     value = plus(dot(minus(far, near), old), dot(far, minus(new, old)))
     if index == 1 and d.random:  # the input stays, so that only the weights move
         value = dot(minus(far, near), old)
-        difference = _with_fixed_input(difference, far, near, d)
+        difference = with_fixed_input(difference, far, near, d)
     return rearranged(difference, make("scale", inv_root(width(index - 1)), value))
 
 
-def _with_fixed_input(difference: Judgement, far: Term, near: Term, d: Derivation) -> Judgement:
+def with_fixed_input(difference: Judgement, far: Term, near: Term, d: Derivation) -> Judgement:
     """z^1 - z0^1 with alpha^0 at the centre for alpha^0 at the point."""
     same = use("input", bind={**d.place(0), POINT_Q: CENTRE}, given=[d.fact("input")])
     new, old = same.conclusion.args
@@ -234,8 +235,15 @@ def _with_fixed_input(difference: Judgement, far: Term, near: Term, d: Derivatio
 
 
 def move_preactivation(index: int, d: Derivation) -> None:
-    """``|z - z0| <= Z_l = R a_{l-1} + s_bar_l E_{l-1}``."""
+    """``|z - z0| <= Z_l = R a_{l-1} + s_bar_l E_{l-1}``, or less where the blocks share R."""
     moved = _moved_through(index, d)
+    if d.shared:
+        bound = _shared_movement(index, moved, d)
+        if index > 1 and d.sharper is not None:
+            bound = smaller(bound, d.sharper(index, d))
+        named = d.named(bound, define("Z", index, bound.conclusion.args[1], d))
+        d.learn(named, f"Z:{index}", f"movement of the pre-activations of layer {index}")
+        return
     h = hole(moved.conclusion.args[0])
     start = kernel.congruence(norm(h), {h: moved})
     bound = chain(start, bound_norm(moved.conclusion.args[1], d.known))
@@ -246,15 +254,81 @@ def move_preactivation(index: int, d: Derivation) -> None:
     d.learn(named, f"Z:{index}", f"movement of the pre-activations of layer {index}")
 
 
+def _shared_movement(index: int, moved: Judgement, d: Derivation) -> Judgement:
+    """``|z - z0| <= R sqrt(K_{l,1}^2 + ... + K_{l,l}^2)``.
+
+    K_{l,l} = a_{l-1} and K_{l,k} = s_bar_l lambda_{l-1} K_{l-1,k}: W^k moves z^l by K_{l,k} times
+    its own distance, and the squares of these distances add up to at most R^2.
+    """
+    parts = []
+    known = {norm(t): d.known[norm(t)] for t in (weights(index, d.point), *_below(index, d))}
+    own = norm(minus(weights(index, d.point), weights(index, CENTRE)))
+    known[own] = kernel.by_form(own, own)
+    if index > 1:
+        gap = minus(*(activation(index - 1, p, d.at) for p in (d.point, CENTRE)))
+        known[norm(gap)] = _activation_movement(index - 1, d.movements[index - 1], d)
+    for which in range(1, index + 1):
+        value = statistic("a", index - 1, d)
+        if which < index:
+            value = mul(bar("s_bar", index, d), lipschitz(index - 1), _reach(index - 1, which, d))
+        parts.append(d.define("K", (index, which), value))
+    h = hole(moved.conclusion.args[0])
+    start = kernel.congruence(norm(h), {h: moved})
+    bound = chain(start, bound_norm(moved.conclusion.args[1], known))
+    distances = [distance_of(which, d) for which in range(1, index + 1)]
+    holes = {real_variable(f"?{i}"): kernel.symmetry(p) for i, p in enumerate(parts)}
+    total = add(*(mul(spot, size) for spot, size in zip(holes, distances, strict=True)))
+    step = kernel.congruence(total, holes)
+    d.movements[index] = chain(rearranged(at_most(bound), step.conclusion.args[0]), step)
+    return chain(
+        d.movements[index], share_distance([_reach(index, k, d) for k in range(1, index + 1)], d)
+    )
+
+
+def _below(index: int, d: Derivation) -> list[Term]:
+    """What z^l rests on below: alpha^{l-1} at the centre, and of the input its movement."""
+    old = activation(index - 1, CENTRE, d.at)
+    return [old] if index > 1 else [old, minus(activation(0, d.point, d.at), old)]
+
+
+def _reach(index: int, which: int, d: Derivation) -> Term:
+    return symbol("K", index, which, *d.tags)
+
+
+def distance_of(which: int, d: Derivation) -> Term:
+    """``|W^k - W0^k|``."""
+    return norm(minus(weights(which, d.point), weights(which, CENTRE)))
+
+
+def share_distance(factors: list[Term], d: Derivation) -> Judgement:
+    """``sum_k c_k |W^k - W0^k| <= R sqrt(sum_k c_k^2)``."""
+    bind: dict[Term, Arg] = {real_variable(f"kappa{k}"): c for k, c in enumerate(factors, 1)}
+    bind |= {POINT_P: d.point, POINT_Q: CENTRE}
+    facts = [d.fact("parameters", d.depth, d.readout)]
+    split = use("shared_distance", d.depth, d.readout, len(factors), bind=bind, given=facts)
+    reach = split.conclusion.args[1].args[0]
+    size = mul(RADIUS, reach if len(factors) > 1 else factors[0])
+    h = real_variable("?")
+    inside = kernel.hypothesis(kernel.in_ball(d.point, CENTRE, RADIUS))
+    return rearranged(chain(split, kernel.monotone(mul(reach, h), {h: inside})), size)
+
+
+def _activation_movement(index: int, gap: Judgement, d: Derivation) -> Judgement:
+    """``|alpha - alpha0| <= lambda_l r`` from ``|z - z0| <= r``."""
+    far, near = (preactivation(index, p, d.at) for p in (d.point, CENTRE))
+    holes = both_points("activation", index=index, given=[d.fact("pointwise", index)], d=d)
+    start = kernel.congruence(norm(minus(*holes)), holes)
+    mean = mean_value(0, index, far, near, d)
+    h = real_variable("?")
+    return chain(start, mean, kernel.monotone(mul(lipschitz(index), h), {h: gap}))
+
+
 def move_activation(index: int, d: Derivation) -> None:
     """``|alpha - alpha0| <= E_l = lambda_l Z_l``, the scale and the slope with it."""
     far, near = (preactivation(index, p, d.at) for p in (d.point, CENTRE))
     gap = d.known[norm(minus(far, near))]
-    holes = both_points("activation", index=index, given=[d.fact("pointwise", index)], d=d)
-    start = kernel.congruence(norm(minus(*holes)), holes)
     h = real_variable("?")
-    mean = mean_value(0, index, far, near, d)
-    bound = chain(start, mean, kernel.monotone(mul(lipschitz(index), h), {h: gap}))
+    bound = _activation_movement(index, gap, d)
     meaning = define("E", index, mul(lipschitz(index), bar("Z", index, d)), d)
     d.learn(d.named(bound, meaning), f"E:{index}", f"movement of the activations of layer {index}")
     slopes = mean_value(1, index, far, near, d)
@@ -368,13 +442,24 @@ def smaller(first: Judgement, second: Judgement) -> Judgement:
     return use("min_intro", bind=bind, given=[at_most(first), at_most(second)])
 
 
-def signal_max(index: int, d: Derivation, size: Term | None = None) -> None:
-    """``|delta^l|_inf <= q_bar_l = min(q_l + G_l, g_bar_l)``, or with Q_l for G_l."""
+def signal_max(
+    index: int, d: Derivation, size: Term | None = None, other: Judgement | None = None
+) -> None:
+    """``|delta^l|_inf <= q_bar_l = min(q_l + G_l, g_bar_l)``, or with Q_l for G_l.
+
+    Args:
+        index: the layer.
+        d: the derivation.
+        size: what bounds the movement; by default q_l + G_l.
+        other: another bound, which joins the minimum.
+    """
     far, near = signal_parts(index, d)
     size = moved_by(index, "q", d) if size is None else size
     moved = rearranged(at_most(shifted(far, near, "inf", d)), size)
     through = chain(use("max_at_most_two", bind={V: far}), d.known[norm(far)])
     bound = smaller(moved, through)
+    if other is not None:
+        bound = smaller(bound, other)
     named = d.named(bound, define("q_bar", index, bound.conclusion.args[1], d))
     d.learn(named, f"q_bar:{index}", f"back-propagated maximum of layer {index} on the ball")
 
@@ -420,12 +505,14 @@ __all__ = [
     "block_moves",
     "both_points",
     "define",
+    "distance_of",
     "learn_distance",
     "move_forward",
     "moved_by",
     "on_ball",
     "place_statistic",
     "scaled_definition",
+    "share_distance",
     "shifted",
     "signal_max",
     "signal_norm",
@@ -433,5 +520,6 @@ __all__ = [
     "smaller",
     "statistic",
     "top_signal_movement",
+    "with_fixed_input",
     "with_slopes",
 ]

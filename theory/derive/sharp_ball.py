@@ -59,12 +59,12 @@ from theory.vocabulary import (
 def on_sharp_ball(d: Derivation) -> None:
     """Learn bounds on the norms at every point of the ball, from the statistics at the centre."""
     at_centre(d)
+    d.shared = True
     for index in range(2, d.depth + 1):
         own, delta = weights(index, CENTRE), make("diag", signal(index, CENTRE, d.at))
         place_statistic("e", index, norm(dot(delta, own)), d, width(index - 1))
         place_statistic("p", index, norm(_seen(index, d), "2inf"), d, width(index - 1))
-        if index < d.depth or d.readout == "trained":
-            place_statistic("u", index, norm(transpose(own), "2inf"), d, width(index - 1))
+        place_statistic("u", index, norm(transpose(own), "2inf"), d, width(index - 1))
     move_forward(d)
     _move_top(d)
     for index in range(d.depth - 1, 0, -1):
@@ -115,7 +115,27 @@ def _move_below(index: int, d: Derivation) -> None:
     named = d.named(_of_norm(moved, d, "inf"), d.define("Q", (index,), sizes[1]))
     d.learn(named, f"Q:{index}", f"movement of the largest signal of layer {index}")
     signal_norm(index, d)
-    signal_max(index, d, add(statistic("q", index, d), bar("Q", index, d)))
+    moved_size = add(statistic("q", index, d), bar("Q", index, d))
+    signal_max(index, d, moved_size, _by_columns(index, d))
+
+
+def _by_columns(index: int, d: Derivation) -> Judgement:
+    """``|delta^l|_inf <= (u + R / sqrt(m_l)) lambda g_bar``, on the right all of layer l+1 but m."""
+    above = index + 1
+    rule = use(
+        "signal_below",
+        bind=d.place(above),
+        given=[d.fact("dense", above), d.fact("pointwise", above)],
+    )
+    new, old = weights(above, d.point), weights(above, CENTRE)
+    pushed = dot(slope(above, d.point, d.at), signal(above, d.point, d.at))
+    still, moving = dot(transpose(old), pushed), dot(transpose(minus(new, old)), pushed)
+    _by_rows(still, transpose(old), pushed, d)
+    d.learn(chain(use("max_at_most_two", bind={V: moving}), bound_norm(moving, d.known)))
+    split = rearranged(rule, make("scale", inv_root(width(index)), plus(still, moving)))
+    columns = add(statistic("u", above, d), mul(RADIUS, inv_root(width(index))))
+    size = mul(columns, lipschitz(above), bar("g_bar", above, d))
+    return rearranged(at_most(_of_norm(split, d, "inf")), size)
 
 
 def _movement(index: int, d: Derivation) -> Judgement:

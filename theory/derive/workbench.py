@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from theory import kernel
@@ -91,6 +92,9 @@ class Derivation(Bench):
         slopes: whether the statistics r, h, c, which keep each neuron's slope, are known.
         steps: dz^l/dW^k by dz^{l-1}/dW^k, where it was derived.
         random: whether the centre is random: abbreviations then do not depend on it.
+        shared: whether all blocks of parameters share one distance, instead of moving R each.
+        movements: how far z^l moves by how far each W^k does, where it was derived.
+        sharper: a second way to bound how far z^l moves, from l = 2 on.
     """
 
     depth: int
@@ -100,12 +104,15 @@ class Derivation(Bench):
     bar: str = ""
     slopes: bool = False
     random: bool = False
+    shared: bool = False
     known: Known = field(default_factory=dict)
     definitions: list[Term] = field(default_factory=list)
     claims: list[Claim] = field(default_factory=list)
     facts: dict[Term, Judgement] = field(default_factory=dict)
     pairs: dict[tuple[Which, Which], Judgement] = field(default_factory=dict)
     steps: dict[tuple[int, Which], Judgement] = field(default_factory=dict)
+    movements: dict[int, Judgement] = field(default_factory=dict)
+    sharper: Callable[[int, Derivation], Judgement] | None = None
 
     @property
     def tags(self) -> tuple[Term, ...]:

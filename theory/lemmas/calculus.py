@@ -49,6 +49,7 @@ from theory.vocabulary import (
     readout_weights,
     sigma,
     squared,
+    third,
     weights,
     width,
 )
@@ -229,10 +230,26 @@ def _curvature_bound() -> Schema:
     "Rudin1976",
 )
 def _mean_value(order: int) -> Schema:
-    require(order in (0, 1))
-    constant = lipschitz(INDEX) if order == 0 else curvature(INDEX)
+    require(order in (0, 1, 2))
+    constant = (lipschitz, curvature, third)[int(order)](INDEX)
     left = norm(minus(sigma(INDEX, order, U), sigma(INDEX, order, V)))
     return Schema((fact("bounded", INDEX, order + 1),), le(left, mul(constant, norm(minus(U, V)))))
+
+
+@lemma(
+    "second_order",
+    "Taylor's theorem, entry by entry",
+    r"\|\sigma_l(u)-\sigma_l(v)-\mathrm{diag}(\sigma_l'(v))(u-v)\|"
+    r"\le\tfrac12\sup|\sigma_l''|\,\|u-v\|^2",
+    f"{RUDIN}, Theorem 5.15",
+    "Rudin1976",
+)
+def _second_order() -> Schema:
+    gap = minus(U, V)
+    linear = dot(make("diag", sigma(INDEX, 1, V)), gap)
+    rest = minus(minus(sigma(INDEX, 0, U), sigma(INDEX, 0, V)), linear)
+    bound = mul(make("rat", Fraction(1, 2)), curvature(INDEX), squared(norm(gap)))
+    return Schema((fact("bounded", INDEX, 2),), le(norm(rest), bound))
 
 
 def _on_ball(point: Term, centre: Term) -> tuple[tuple[Term, ...], Term, Term]:

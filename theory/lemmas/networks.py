@@ -13,19 +13,23 @@ from theory.lemmas.base import (
     fact,
     lemma,
     operator_variable,
+    real_variable,
     require,
 )
 from theory.terms import (
     ONE,
     PARAMS,
     Term,
+    add,
     dot,
     eq,
     inv_root,
     le,
     make,
     minus,
+    mul,
     norm,
+    root,
     shift,
     transpose,
 )
@@ -40,6 +44,7 @@ from theory.vocabulary import (
     sigma,
     signal,
     slope,
+    squared,
     symbol,
     transfer,
     weights,
@@ -120,6 +125,24 @@ def _block_distance(depth: int, readout: str, which: Parameter) -> Schema:
     )
     bound = norm(minus(parameters(POINT_P), parameters(POINT_Q)))
     return Schema((fact("parameters", depth, readout),), le(norm(minus(far, near)), bound))
+
+
+@lemma(
+    "shared_distance",
+    "Cauchy-Schwarz over the blocks of parameters",
+    r"\sum_{k\le n}\kappa_k\|W^k(\theta)-W^k(\theta_0)\|"
+    r"\le(\kappa_1^2+\dots+\kappa_n^2)^{1/2}\|\theta-\theta_0\|",
+    f"{HORN}, Sections 0.6.3 and 5.6 (spectral norm at most Frobenius norm)",
+    "HornJohnson2013",
+)
+def _shared_distance(depth: int, readout: str, count: int) -> Schema:
+    require(type(count) is int, 1 <= count <= depth, bool(blocks(depth, readout)))
+    factors = [real_variable(f"kappa{k}") for k in range(1, count + 1)]
+    moved = [norm(minus(weights(k, POINT_P), weights(k, POINT_Q))) for k in range(1, count + 1)]
+    left = add(*(mul(c, m) for c, m in zip(factors, moved, strict=True)))
+    reach = root(add(*(squared(c) for c in factors)))
+    distance = norm(minus(parameters(POINT_P), parameters(POINT_Q)))
+    return Schema((fact("parameters", depth, readout),), le(left, mul(reach, distance)))
 
 
 # -- the network: what its words mean -------------------------------------------------------------

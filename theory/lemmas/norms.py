@@ -200,6 +200,17 @@ def _row_norm() -> Schema:
 
 
 @lemma(
+    "scaled_rows",
+    "the norm of a matrix with scaled rows",
+    r"\|\mathrm{diag}(v)A\|\le\|v\|\,\|A\|_{2,\infty}",
+    f"{HORN}, Section 5.6 (spectral norm at most Frobenius norm)",
+    "HornJohnson2013",
+)
+def _scaled_rows() -> Schema:
+    return Schema((), le(norm(dot(make("diag", V), A)), mul(norm(V), norm(A, "2inf"))))
+
+
+@lemma(
     "diagonal_swap",
     "the product entry by entry commutes",
     r"\mathrm{diag}(u)v=\mathrm{diag}(v)u",

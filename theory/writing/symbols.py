@@ -22,6 +22,15 @@ INDICES = {
     "C": "k,l",
     "pair_curve": "k,k'",
     "pair_cross": "k',k",
+    "n": "l,k",
+    "w": "l,k",
+    "b": "l,k",
+    "n_bar": "l,k",
+    "b_bar": "l,k",
+    "N_bar": "l,k",
+    "C_bar": "k,l",
+    "K": "l,k",
+    "X": "l,k",
     "P_bar": "l,k",
     "M": "k,k'",
     "M_bar": "k,k'",
@@ -29,7 +38,7 @@ INDICES = {
 }
 LETTERS = {"over R": r"over $\mathbb{R}$"}
 NETWORK = (
-    *("m", "f", "W", "v", "z", "alpha", "delta", "lambda", "beta", "ceiling", "origin", "R"),
+    *("m", "f", "W", "v", "z", "alpha", "delta", "lambda", "beta", "gamma", "ceiling", "origin", "R"),
     *("failure", "rho"),
 )
 
