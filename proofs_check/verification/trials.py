@@ -32,8 +32,8 @@ from proofs_check.verification.statements import UNKNOWN, Sides
 from theory.derive.graph_bench import code_of
 from theory.derive.graph_products import pair_operators
 from theory.terms import Term, make, norm
-from theory.vocabulary import CENTRE as CENTRE_POINT
 from theory.vocabulary import BETWEEN, pair_definition
+from theory.vocabulary import CENTRE as CENTRE_POINT
 
 CENTRE = "centre"
 SMALL = 1 << 18  # parameters up to which NumPy is done before a compilation would be

@@ -373,7 +373,9 @@ class OperatorsOnBall(Operators):
         h = hole(product)
         same = kernel.by_form(product, transpose(other))
         rows = self._scaled_rows(turn.args[0], transpose(old))
-        d.learn(chain(kernel.congruence(norm(h), {h: same}), use("transpose", bind={A: other}), rows))
+        d.learn(
+            chain(kernel.congruence(norm(h), {h: same}), use("transpose", bind={A: other}), rows)
+        )
 
     def _learn_whole(self, index: int, which: int) -> None:
         """``|B_{l,k}| <= n_bar = min(n + X, s_bar lambda n_bar_{l-1,k})``."""
@@ -435,7 +437,9 @@ class OperatorsOnBall(Operators):
         bound = at_most(chain(start, bound_norm(plus(old, *parts), d.known)))
         first = rearranged(bound, add(_pair("N", index, which, d), *sizes))
         other = rearranged(at_most(bound_norm(whole, dict(d.known))), through)
-        self._name(smaller(first, other), "N_bar", (index, which), "the Jacobian of the activations")
+        self._name(
+            smaller(first, other), "N_bar", (index, which), "the Jacobian of the activations"
+        )
 
     # -- curvature --------------------------------------------------------------------------------
 
@@ -453,9 +457,7 @@ class OperatorsOnBall(Operators):
             found.append(rearranged(at_most(bound), size))
         self._name(smaller(*found), "C_bar", (low, high), "the curvature of the output")
 
-    def _from_centre(
-        self, low: int, high: int
-    ) -> list[tuple[Term, Term]]:
+    def _from_centre(self, low: int, high: int) -> list[tuple[Term, Term]]:
         """C of the centre, and for each layer how its curvature and the Jacobians move."""
         d = self.d
         old = pair_operator("C", low, high, d.depth, CENTRE, d.at)
@@ -464,9 +466,7 @@ class OperatorsOnBall(Operators):
             parts += self._changes(index, low, high)
         return parts
 
-    def _changes(
-        self, index: int, low: int, high: int
-    ) -> list[tuple[Term, Term]]:
+    def _changes(self, index: int, low: int, high: int) -> list[tuple[Term, Term]]:
         """``B' diag(b) B - B0' diag(b0) B0`` of one layer, term by term."""
         d = self.d
         gap, bent = make("diag", self._gap(index)), bend(index, d.point, d.at)

@@ -120,7 +120,7 @@ def _move_below(index: int, d: Derivation) -> None:
 
 
 def _by_columns(index: int, d: Derivation) -> Judgement:
-    """``|delta^l|_inf <= (u + R / sqrt(m_l)) lambda g_bar``, on the right all of layer l+1 but m."""
+    """``|delta^l|_inf <= (u + R / sqrt(m_l)) lambda g_bar``, all of layer l+1."""
     above = index + 1
     rule = use(
         "signal_below",

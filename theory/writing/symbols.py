@@ -38,7 +38,21 @@ INDICES = {
 }
 LETTERS = {"over R": r"over $\mathbb{R}$"}
 NETWORK = (
-    *("m", "f", "W", "v", "z", "alpha", "delta", "lambda", "beta", "gamma", "ceiling", "origin", "R"),
+    *(
+        "m",
+        "f",
+        "W",
+        "v",
+        "z",
+        "alpha",
+        "delta",
+        "lambda",
+        "beta",
+        "gamma",
+        "ceiling",
+        "origin",
+        "R",
+    ),
     *("failure", "rho"),
 )
 
