@@ -464,8 +464,8 @@ QUANTITIES: dict[str, Quantity] = named_once(
     Quantity(
         "pair_cross",
         "X_{{{}}}",
-        "mixed derivative of the output by W^k' and the value below it, carried to the weights "
-        "W^k over all paths, measured whole",
+        "mixed derivative of the output by the weights of the first node and the value below it, "
+        "carried to the weights of the second over all paths, measured whole",
         "spectral norm; nodes k' and k, k before k'",
     ),
     Quantity("mixed_norm_bar", r"\bar x_{{{}}}", "the same on the ball, at most", "as x"),

@@ -46,6 +46,7 @@ from theory.writing.references import (
     place_in,
     reference,
 )
+from theory.writing.rows import scope_lines
 from theory.writing.typeset import broken, width
 
 NAMES = list(theory.catalog)
@@ -320,6 +321,12 @@ def test_ranges_of_indices():
     pairs = [(2, 1), (3, 1), (3, 2)]
     assert range_of([{"l": a, "k": b} for a, b in pairs]) == r"1\le k<l\le 3"
     assert range_of([{"l": a, "k": b} for a, b in pairs[:2]]) == r"(l,k)\in\{(2,1),(3,1)\}"
+    assert range_of([{"l": a, "k": b} for a, b in [*pairs, (1, 1), (2, 2), (3, 3)]]) == (
+        r"1\le k\le l\le 3"
+    )
+    nodes = [(a, b) for a in (1, 3, 6) for b in (1, 3, 6) if a < b]
+    assert range_of([{"k": a, "k'": b} for a, b in nodes]) == r"k<k'\text{ in }\{1,3,6\}"
+    assert range_of([{"l": k + 2, "k": k} for k in (1, 2, 3)]) == r"l=k+2,\ 1\le k\le 3"
     items = [("M", "", p, (symbol("M", *p),)) for p in pairs]
     assert [len(b.members) for b in bundle(items)] == [3]
 
@@ -330,6 +337,37 @@ def test_long_formulas_break_before_signs_outside_braces():
     assert len(lines) > 1
     assert " ".join(lines) == latex
     assert all(width(line) <= 30 and balanced(line) for line in lines)
+
+
+def test_long_products_break_between_factors_and_say_so():
+    latex = r"\lVert " + r"\,".join(["T^{10}_{0}"] * 40) + r"\rVert"
+    lines = broken(latex, 30, 28)
+    assert len(lines) > 1
+    assert all(line.startswith(r"\cdot ") for line in lines[1:])
+    assert r"\,".join([lines[0], *(line.removeprefix(r"\cdot ") for line in lines[1:])]) == latex
+    assert all(width(line) <= 30 for line in lines)
+    inside = r"\frac{" + latex + "}{m}"
+    assert broken(inside, 30, 28) == [inside]  # nothing is parted within braces
+
+
+def test_long_ranges_are_listed_in_lines():
+    listed = range_of([{"l": a, "k": b} for a in range(2, 9) for b in (a + 1, a + 3, a + 4)])
+    lines = scope_lines(listed, 20)
+    assert len(lines) > 1
+    assert "".join(lines).replace(" ", "") == f"({listed})"
+    assert all(width(line) <= 20 for line in lines)
+
+
+def test_a_matrix_over_nodes_is_written_by_a_general_entry():
+    nodes = [1, 3, 6, 9]
+    entries = [symbol("M", min(i, j), max(i, j)) for i in nodes for j in nodes]
+    shown = general_entry(entries, 4)
+    assert shown is not None
+    assert shown.args[1] == "1,3,6,9"
+    entries[-1] = rat(0)  # a last node without curvature: pages say so
+    assert general_entry(entries, 4) is not None
+    entries[0] = rat(0)
+    assert general_entry(entries, 4) is None
 
 
 # -- words ----------------------------------------------------------------------------------------
@@ -476,6 +514,14 @@ def complaints(log: str) -> list[str]:
     return lines + [f"{w} pt too wide" for w in wide if w > 10]
 
 
+def residual_network(depth):
+    """A dense layer and residual blocks of one, m units each."""
+    tanh, m = theory.Activation("tanh"), theory.width("m")
+    blocks = [theory.networks.Residual(theory.Dense(m), tanh) for _ in range(depth - 1)]
+    readout = theory.Readout(trainable=True)
+    return theory.Network(theory.Input(16), theory.Dense(m), tanh, *blocks, readout)
+
+
 @pytest.mark.latex
 @needs_latex
 @pytest.mark.parametrize(
@@ -488,6 +534,16 @@ def complaints(log: str) -> list[str]:
                 theory.reference_network(7, activation="gelu", trainable=True), radius=0.5
             ),
             id="seven layers",
+        ),
+        pytest.param(
+            lambda: theory.hessian_bound(
+                theory.reference_network(8, trainable=True), level="operators"
+            ),
+            id="eight layers by operators",
+        ),
+        pytest.param(
+            lambda: theory.hessian_bound(residual_network(6), level="operators"),
+            id="residual by operators",
         ),
         pytest.param(
             lambda: theory.hessian_bound(theory.reference_network(20, trainable=True), radius="R"),

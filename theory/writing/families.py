@@ -15,7 +15,7 @@ from functools import cache
 from itertools import groupby
 from typing import Any
 
-from theory.terms import Term, TermError, make
+from theory.terms import ZERO, Term, TermError, make
 
 Env = Mapping[str, int]
 SUM_NAMES = ("l", "j", "i")
@@ -43,7 +43,7 @@ class Shown:
 
 # -- places of layer indices ----------------------------------------------------------------------
 
-_FIRST_INDEX = {"layer": 0, "part": 0, "sym": 1, "op": 3, "fact": 1, "range": 0}
+_FIRST_INDEX = {"layer": 0, "weights": 0, "part": 0, "sym": 1, "op": 3, "fact": 1, "range": 0}
 
 
 def _is_index_place(head: str, place: int) -> bool:
@@ -266,22 +266,51 @@ def general_entry(entries: Sequence[Term], size: int) -> Shown | None:
         there is no such entry.  A symmetric matrix may be given by its entries with k <= k'.
     """
     upper = {(i, j): entries[i * size + j] for i in range(size) for j in range(i, size)}
-    for last in (size, size - 1):  # the last row may be the readout's
-        pairs = [(i, j) for i, j in upper if i < j < last]
-        if len(pairs) < 2 and last != 2:
-            continue
-        rows = [{"k": i + 1, "k'": j + 1} for i, j in pairs]
-        try:
-            form = generalise([upper[p] for p in pairs], rows) if len(pairs) > 1 else None
-        except NoFormError:
-            continue
-        if form is None or not _fits(form, entries, size, last):
-            continue
-        labels = [str(i) for i in range(1, last + 1)]
-        shown = labels if last <= 3 else [labels[0], r"\dots", labels[-1]]
-        names = ",".join([*shown, *(["v"] if last < size else [])])
-        return Shown("general", (form, names))
+    for numbers in filter(None, (list(range(1, size + 1)), _numbers(entries, size))):
+        for last in (size, size - 1):  # the last row may be the readout's
+            pairs = [(i, j) for i, j in upper if i < j < last]
+            if len(pairs) < 2 and last != 2:
+                continue
+            rows = [{"k": numbers[i], "k'": numbers[j]} for i, j in pairs]
+            try:
+                form = generalise([upper[p] for p in pairs], rows) if len(pairs) > 1 else None
+            except NoFormError:
+                continue
+            if form is None or not _fits(form, entries, numbers, last):
+                continue
+            names = [*_listed(numbers[:last]), *(["v"] if last < size else [])]
+            return Shown("general", (form, ",".join(names)))
     return None
+
+
+def _listed(numbers: Sequence[int]) -> list[str]:
+    """Numbers in a row, those between the ends left out where they follow each other."""
+    shown = [str(n) for n in numbers]
+    in_turn = list(numbers) == list(range(numbers[0], numbers[0] + len(numbers)))
+    return [shown[0], r"\dots", shown[-1]] if in_turn and len(shown) > 3 else shown
+
+
+def _numbers(entries: Sequence[Term], size: int) -> list[int]:
+    """The numbers of the rows by those of the blocks in the first row; none where there are none.
+
+    The nodes of a graph that have weights do not follow each other as layers do.
+    """
+    found = [_pair_of(entry) for entry in entries[1:size]]
+    if not found or () in found or len({a for a, _ in found}) > 1:
+        return []
+    return [found[0][0], *(b for _, b in found)]
+
+
+def _pair_of(entry: Term) -> tuple[int, ...]:
+    """The two numbers of a symbol such as M_{1,3}, or of the norm of a block."""
+    tags: tuple[Any, ...] = ()
+    if entry.head == "sym":
+        tags = entry.args[1:3]
+    elif entry.head == "norm" and entry.args[1].head == "dot":
+        first, *_, last = entry.args[1].args
+        sides = (first, last.args[0] if last.head == "T" else last)
+        tags = tuple(side.args[-1] for side in sides if side.head == "op")
+    return tags if len(tags) == 2 and all(type(t) is int for t in tags) else ()
 
 
 def shortened(form: Any) -> Any:
@@ -292,12 +321,15 @@ def shortened(form: Any) -> Any:
     return form if args == form.args else Shown(form.head, args, form.shape)
 
 
-def _fits(form: Any, entries: Sequence[Term], size: int, last: int) -> bool:
+def _fits(form: Any, entries: Sequence[Term], numbers: Sequence[int], last: int) -> bool:
     """Whether the entries of W's blocks are the form, or the form with k and k' exchanged."""
+    size = len(numbers)
     for i in range(last):
         for j in range(last):
             entry = entries[i * size + j]
-            found = [unfold(form, {"k": a + 1, "k'": b + 1}) for a, b in ((i, j), (j, i))]
+            if entry is ZERO and i == j == size - 1:
+                continue  # the page says so: the last node has no curvature of its own
+            found = [unfold(form, {"k": numbers[a], "k'": numbers[b]}) for a, b in ((i, j), (j, i))]
             if entry not in found:
                 return False
     for i in range(size if last < size else 0):

@@ -98,17 +98,37 @@ def range_of(rows: Sequence[Env]) -> str:
     if len(names) == 1:
         return _interval(names[0], sorted(row[names[0]] for row in rows))
     pairs = {tuple(row[n] for n in names) for row in rows}
-    low, high = min(map(min, pairs)), max(map(max, pairs))
-    for small, large in ((0, 1), (1, 0)):
-        triangle = {
-            (a, b) if small == 0 else (b, a)
-            for a in range(low, high)
-            for b in range(a + 1, high + 1)
-        }
-        if len(names) == 2 and pairs == triangle:
-            return rf"{low}\le {names[small]}<{names[large]}\le {high}"
+    if len(names) == 2:
+        ordered = _triangle(names, pairs) or _diagonal(names, pairs)
+        if ordered:
+            return ordered
     listed = ",".join(f"({','.join(map(str, p))})" for p in sorted(pairs))
     return rf"({','.join(names)})\in\{{{listed}\}}"
+
+
+def _triangle(names: Sequence[str], pairs: set[tuple[int, ...]]) -> str:
+    """All pairs of some numbers with the first below the second, or above, or also equal."""
+    values = sorted({v for pair in pairs for v in pair})
+    for sign, step in (("<", 1), (r"\le ", 0)):
+        wanted = {(a, b) for i, a in enumerate(values) for b in values[i + step :]}
+        for small, large in ((0, 1), (1, 0)):
+            if pairs != {(p[small], p[large]) for p in wanted}:
+                continue
+            order = f"{names[small]}{sign}{names[large]}"
+            if values == list(range(values[0], values[-1] + 1)):
+                return rf"{values[0]}\le {order}\le {values[-1]}"
+            if len(values) >= MANY:
+                return rf"{order}\text{{ in }}\{{{','.join(map(str, values))}\}}"
+    return ""
+
+
+def _diagonal(names: Sequence[str], pairs: set[tuple[int, ...]]) -> str:
+    """Pairs a fixed number apart, all those in a range."""
+    gaps, values = {a - b for a, b in pairs}, sorted(b for _, b in pairs)
+    if len(gaps) > 1 or len(values) < MANY or values != list(range(values[0], values[-1] + 1)):
+        return ""
+    gap = gaps.pop()
+    return rf"{names[0]}={names[1]}{gap:+d},\ {values[0]}\le {names[1]}\le {values[-1]}"
 
 
 def _interval(name: str, values: list[int]) -> str:

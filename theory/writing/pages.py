@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from theory.lemmas import LEMMAS
-from theory.terms import Term, make, rat, substitute, subterms
+from theory.terms import ZERO, Term, make, rat, substitute, subterms
 from theory.theorem import Theorem
 from theory.vocabulary import OTHER
 from theory.writing import references, symbols
@@ -22,7 +22,7 @@ from theory.writing.lines import Line
 from theory.writing.names import index_to_latex, point_to_latex
 from theory.writing.prose import prose
 from theory.writing.reasons import Reasons, by_input, definition_bundles
-from theory.writing.rows import SIGNS, chain_rows, display, fitting, listed
+from theory.writing.rows import SIGNS, chain_rows, display, fitting, listed, scope_lines
 from theory.writing.sentences import network_sentences, order_sentences
 from theory.writing.typeset import LINE, broken, width
 
@@ -42,6 +42,7 @@ MACROS = r"""\providecommand{\wpheading}[1]{\paragraph{#1.}}
 \providecommand{\wpwhy}[1]{\par\noindent{\small #1\par}}
 """
 
+WIDEST_SCOPE = 10.0  # quads: a range of indices that stands beside its definition
 AND_THEN = "and the claim for $l-1$ is put for the last term"
 
 HOW_TO_READ = (
@@ -244,6 +245,10 @@ class Page:
             return ""
         name = rf"{match[1] or ''}M"
         corner = rf" and ${name}_{{v,v}}=0$" if "v" in self._readout() else ""
+        side = self.theorem.inequality.args[1]
+        if self.theorem.graph is not None and side.head == "specnorm" and side.args[-1] is ZERO:
+            last = self.theorem.graph.weighted[-1]
+            corner = rf" and ${name}_{{{last},{last}}}=0$"
         return rf" ${name}_{{k',k}}={name}_{{k,k'}}${corner} and"
 
     def _readout(self) -> str:
@@ -256,13 +261,17 @@ class Page:
         rows = []
         last = len(self.reasons.definitions) - 1
         scopes = [width(range_of(b.rows)) for _, b in self.reasons.definitions]
-        beside = max(10.0, 7.0 + max(scopes, default=0.0))  # left sides and ranges are columns
+        narrow = [w for w in scopes if w <= WIDEST_SCOPE]  # wider ones stand below
+        beside = max(10.0, 7.0 + max(narrow, default=0.0))  # left sides and ranges are columns
         for i, (label, b) in enumerate(self.reasons.definitions):
             left, right = b.forms[0].args
             scope = range_of(b.rows)
             stop = "." if i == last else ","
             tail = f"&& ({scope}){stop}" if scope else stop
             lines = broken(tex(right), LINE - beside, LINE - beside - 2)
+            if scopes[i] > WIDEST_SCOPE:
+                lines += scope_lines(scope, LINE - beside - 2)
+                tail = stop
             body = "\\notag\\\\\n&\\qquad ".join(lines)
             rows.append(rf"{tex(left)} &= {body} {tail} \label{{eq:{self.prefix}:def-{label}}}")
         return "\\begin{align}\n" + "\\\\\n".join(rows) + "\n\\end{align}"

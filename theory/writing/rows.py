@@ -80,7 +80,7 @@ def display(rows: Sequence[str], scope: str, label: str, end: str = ".") -> str:
     note = rf"\qquad ({scope})" if scope else ""
     indent = width(rows[0].partition("&")[0]) if len(rows) > 1 else 0.0
     if note and indent + width(rows[-1]) + width(note) > LINE + 1:
-        rows.append(rf"&{note}")
+        rows += [rf"&\qquad {line}" for line in scope_lines(scope, LINE - indent - 2)]
     else:
         rows[-1] += note
     mark = rf"\label{{{label}}}" if label else r"\notag"
@@ -91,6 +91,11 @@ def display(rows: Sequence[str], scope: str, label: str, end: str = ".") -> str:
         return f"\\begin{{equation}}{mark}\n{body}{end}\n\\end{{equation}}"
     body = "\\notag\\\\\n".join(rows)
     return f"\\begin{{align}}\n{body}{end}{mark}\n\\end{{align}}"
+
+
+def scope_lines(scope: str, room: float) -> list[str]:
+    """The range of some indices in brackets, a long list of values in lines."""
+    return broken(f"({scope})".replace("),(", "), ("), room, room - 1)
 
 
 def runs(
@@ -114,4 +119,4 @@ def listed(parts: Sequence[str]) -> str:
     return f"{', '.join(parts[:-1])} and {parts[-1]}"
 
 
-__all__ = ["SIGNS", "chain_rows", "display", "fitting", "listed", "runs"]
+__all__ = ["SIGNS", "chain_rows", "display", "fitting", "listed", "runs", "scope_lines"]

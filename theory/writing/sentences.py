@@ -206,7 +206,7 @@ def _assumed(theorem: Theorem, assumptions: Sequence[OrderAssumption]) -> list[s
 
 def _item(items: Sequence[Any], b: Any) -> str:
     growth, why, proved = items[b.members[0]][1]
-    scope = range_of(b.rows)
+    scope = range_of(b.rows).replace("),(", r"),\allowbreak(")
     where = f" for ${scope}$" if scope else ""
     mark = "proved" if proved else r"\textsc{assumed}"
     return rf"\item ${tex(b.forms[0])}={growth}${where} ({mark}): {_why(why)}"

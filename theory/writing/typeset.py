@@ -154,8 +154,23 @@ def _breaks(latex: str) -> list[tuple[int, int]]:
     return found
 
 
+def _between_factors(latex: str) -> list[int]:
+    """Where a product may be parted, outside braces: behind a thin space."""
+    found, braces, fixed = [], 0, 0
+    for match in _TOKEN.finditer(latex):
+        token = match.group()
+        fixed += {r"\left": 1, r"\right": -1}.get(token, 0)
+        braces += {"{": 1, "}": -1}.get(token, 0)
+        if token == r"\," and braces == fixed == 0:
+            found.append(match.end())
+    return found
+
+
 def broken(latex: str, room: float, later: float) -> list[str]:
     """A formula in lines, broken before signs outside braces, and between the parts of a list.
+
+    Where that is not enough, a product is parted between its factors, the second part marked by a
+    dot.
 
     Args:
         latex: the formula.
@@ -169,6 +184,11 @@ def broken(latex: str, room: float, later: float) -> list[str]:
     while width(latex) > room:
         anywhere = [(depth, p) for depth, p in _breaks(latex) if p > 0]
         places = [(depth, p) for depth, p in anywhere if width(latex[:p]) <= room]
+        factors = [] if places else [p for p in _between_factors(latex) if width(latex[:p]) <= room]
+        if factors:
+            lines.append(latex[: factors[-1]].removesuffix(r"\,"))
+            latex, room = rf"\cdot {latex[factors[-1] :]}", later
+            continue
         if not anywhere:
             break
         best = (
