@@ -85,7 +85,7 @@ clean:
 	$(call environment,.venv,-e .)
 
 .venv-test/made: pyproject.toml
-	$(call environment,.venv-test,-e '.[test$(comma)frameworks$(comma)dev]')
+	$(call environment,.venv-test,-e '.[test$(comma)frameworks$(comma)cluster$(comma)dev]')
 
 .venv-lowest/made: pyproject.toml
 	@mkdir -p build

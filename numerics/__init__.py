@@ -31,6 +31,7 @@ from numerics.models import Model, Params, Trace, trace  # noqa: E402
 from numerics.scaling import ExponentFit, ScalingError, fit_exponent  # noqa: E402
 from numerics.search import BallSearch, ball_search  # noqa: E402
 from numerics.spectral import SpectralError, SpectralNorm  # noqa: E402
+from numerics.sweeps import Sweep, SweepError, sweep  # noqa: E402
 from numerics.training import Training, TrainingError, gradient_descent  # noqa: E402
 
 __all__ = [
@@ -50,6 +51,8 @@ __all__ = [
     "SpectralError",
     "SpectralNorm",
     "StatedConstant",
+    "Sweep",
+    "SweepError",
     "Trace",
     "Training",
     "TrainingError",
@@ -67,6 +70,7 @@ __all__ = [
     "node_trace",
     "perturb",
     "project",
+    "sweep",
     "tail",
     "tangent_kernel",
     "trace",

@@ -31,6 +31,7 @@ from proofs_check.cli_support import (
     require_memory,
     theorem_from,
 )
+from proofs_check.cli_sweep import sweep
 
 if TYPE_CHECKING:
     from proofs_check.verification.report import Report
@@ -398,6 +399,7 @@ def ledger(quick: bool, rows: str | None, output: str | None, page: str | None, 
 
 main.add_command(attack)
 main.add_command(mutants)
+main.add_command(sweep)
 
 __all__ = ["BAD_INPUT", "main"]
 
