@@ -567,6 +567,7 @@ PLANS: Mapping[str, Plan] = {
     "scale": assemblies((1, 2), (1, 1), (1, 3)),
     "dominance": assemblies((0, 1), (1, 2)),
     "part_bound": assemblies(()),
+    "part_model": assemblies(()),
     "part_floor": assemblies(()),
     "output_bound": assemblies(()),
     "jacobian_dense": networks(),

@@ -150,6 +150,8 @@ def _rank(formula: Term) -> tuple[int, str, tuple[int, ...], str]:
 
 
 def _key(formula: Term) -> tuple[str, ...]:
+    if formula.head == "forall" and formula.args[3].head == "for_part":
+        return ("for_part", *map(str, formula.args[:3]))
     if formula.head != "fact":
         return ("step",) if is_step(formula) else (formula.head, str(formula))
     if formula.args[0] == "bounded":
@@ -172,6 +174,8 @@ def _describe(key: tuple[str, ...], formulas: tuple[Term, ...]) -> Assumption:
     if name in _OF_LAYERS and isinstance(first.args[1], Term):
         text, latex = (_at(t, first.args[1]) for t in _FACTS[name])
         return Assumption(name, text, latex, formulas)
+    if name == "for_part":
+        return _of_parts(formulas)
     if name == "forall" and first.args[3].head == "fact" and first.args[0] in ("l", "i"):
         return _for_all(first, formulas)
     if name in ("assembly", "signs", "shared", "scale", "dominant"):
@@ -222,6 +226,27 @@ def _for_all(formula: Term, formulas: tuple[Term, ...]) -> Assumption:
         name,
         f"{text}, {formula.args[0]} = {ends[0]},...,{ends[1]}",
         rf"{latex} for ${formula.args[0]}={ends[0]},\dots,{ends[1]}$",
+        formulas,
+    )
+
+
+def _of_parts(formulas: tuple[Term, ...]) -> Assumption:
+    """What every sub-model is as a model of its own, and the abbreviations of its bound."""
+    from theory.writing.latex import tex
+    from theory.writing.plain import plain
+
+    name, _, high, _ = formulas[0].args
+    end = str(high if isinstance(high, int) else high.args[0])
+    inner = [f.args[3].args[1] for f in formulas]
+    known = describe(f for f in inner if f.head != "eq")
+    short = sorted((f for f in inner if f.head == "eq"), key=str)
+    words = [a.text for a in known] + [plain(f) for f in short]
+    pages = [a.latex for a in known] + [f"${tex(f)}$" for f in short]
+    start = "as a model of its own"
+    return Assumption(
+        "sub-models",
+        f"every sub-model g_{name}, {name} = 1,...,{end}, {start}: {'; '.join(words)}",
+        rf"every sub-model $g_{name}$, ${name}=1,\dots,{end}$, {start}: {'; '.join(pages)}",
         formulas,
     )
 

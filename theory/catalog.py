@@ -70,6 +70,7 @@ ROWS: Final[dict[str, str]] = {
     "LZB22/B5-identity": "theory.ledger.neurons:neuron_identity",
     "LZB22/B6": "theory.ledger.bottleneck:narrowest",
     "LZB22/B7": "theory.ledger.assemblies:strong",
+    "LZB22/B7-networks": "theory.ledger.assemblies:strong_networks",
     "ZLB22/C1": "theory.ledger.graphs:neurons",
     "ZLB22/C1-operators": "theory.ledger.graphs:neuron_operators",
     "ZLB22/C2": "theory.ledger.output_degree:output_degree",

@@ -297,6 +297,23 @@ def _binder(head: str, args: tuple[Arg, ...]) -> tuple[str, None]:
     return "formula", None
 
 
+_OF_ONE_MODEL = frozenset({"var", "ball", "everywhere", "after", "likely", "for_part"})
+
+
+def _for_part(head: str, args: tuple[Arg, ...]) -> tuple[str, None]:
+    """What a statement says of a sub-model as a model of its own; no variables, no quantifiers.
+
+    A variable inside could be filled with something of the whole model, and a bound point would
+    range over the parameters of another one.
+    """
+    fits = len(args) == 2 and _is_index(args[0]) and _is("formula", args[1])
+    if not fits or any(t.head in _OF_ONE_MODEL for t in subterms(args[1])):
+        raise _refuse(head, args, "the index of a sub-model, and a formula that binds no point")
+    if make("point", "*") in args[1].free:
+        raise _refuse(head, args, "a formula that does not speak of the bound point")
+    return "formula", None
+
+
 def _after(head: str, args: tuple[Arg, ...]) -> tuple[str, None]:
     """Of the point that so many steps of gradient descent lead to, from a point, on a set."""
     fits = len(args) == 5 and args[0] == "*" and _is_index(args[1]) and _is("formula", args[4])
@@ -395,6 +412,7 @@ FORMS: dict[str, Rule] = {
     "ball": _binder,
     "everywhere": _everywhere,
     "after": _after,
+    "for_part": _for_part,
     # `likely p F`: F fails with probability at most p over the random weights at the point theta0,
     # which is bound in F, and over the readout, also a fixed one (see theory.lemmas.gaussian), or,
     # for an assembly, over the signs v_i of its weights

@@ -551,6 +551,24 @@ def archimedean(premise: Judgement, variable: Term) -> Judgement:
     return _judge(premise.hypotheses, conclusion, "archimedean", (variable,), (premise,))
 
 
+# -- sub-models -----------------------------------------------------------------------------------
+
+
+def part_intro(premise: Judgement, index: Arg) -> Judgement:
+    """From ``A, B, ... |- C``: if A, B, ... hold for sub-model i, so does C.
+
+    What is proved of every model is proved of a sub-model as a model of its own: with its own
+    parameters, layers and constants, at the part of the point that is its own.
+
+    Args:
+        premise: a judgement without schematic variables.
+        index: i.
+    """
+    hypotheses = frozenset(make("for_part", index, h) for h in premise.hypotheses)
+    conclusion = make("for_part", index, premise.conclusion)
+    return _judge(hypotheses, conclusion, "part_intro", (index,), (premise,))
+
+
 # -- gradient descent -----------------------------------------------------------------------------
 
 
@@ -679,6 +697,7 @@ RULES = (
     "everywhere_elim",
     "witness",
     "archimedean",
+    "part_intro",
     "descent_start",
     "descent_step",
     "likely_intro",

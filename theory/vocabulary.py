@@ -506,6 +506,7 @@ QUANTITIES: dict[str, Quantity] = named_once(
     ),
     Quantity("weight", "v_{{{}}}", "weight of sub-model i", "scalar", "signed"),
     Quantity("eta", r"\eta", "scale of the assembly, 1/s(m)", "a number"),
+    Quantity("own_bound", r"\beta", "bound on the Hessian norm of a model", "spectral norm"),
     Quantity(
         "part_beta",
         r"\beta_{{{}}}",

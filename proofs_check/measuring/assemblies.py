@@ -7,7 +7,7 @@ diagonal.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
@@ -20,6 +20,7 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 from numpy.typing import ArrayLike, NDArray
 
+import numerics
 from numerics.assemblies import AssemblyModel, instantiate
 from numerics.tolerances import gamma
 from proofs_check.measuring import operators
@@ -116,6 +117,29 @@ def _of_functions(assembly: Assembly) -> Derive:
     return jax.jit(_derive(model, ravel_pytree(model.params)[1]))
 
 
+class PartEnvironment(Environment):
+    """A sub-model as a model of its own, of which only its Hessian and its bound are known."""
+
+    def __init__(self, bend: Array, error: float, beta: float) -> None:
+        """Take the Hessian by its own parameters, its rounding error, and the bound."""
+        super().__init__()
+        self.bend, self.error, self.beta = bend, error, beta
+
+    def dimension(self, space: Term) -> int:
+        """The number of its parameters."""
+        return len(self.bend) if space.head == "params" else super().dimension(space)
+
+    def own_real(self, term: Term) -> Measured | None:
+        """Its bound."""
+        return Measured(self.beta) if term.args[0] == "own_bound" else None
+
+    def own_operator(self, term: Term) -> Operator | None:
+        """Its Hessian."""
+        if term.head != "hess" or term.args[0].head != "id":
+            return None
+        return operators.dense(self.bend, error=self.error)
+
+
 class AssemblyEnvironment(Environment):
     """What the symbols of a proof stand for on an assembly.
 
@@ -127,6 +151,7 @@ class AssemblyEnvironment(Environment):
         where: Assembled,
         betas: ArrayLike | None = None,
         floor: float | None = None,
+        networks: Sequence[Environment] = (),
         **rest: Any,
     ) -> None:
         """Take an assembly at a point and an input.
@@ -134,11 +159,12 @@ class AssemblyEnvironment(Environment):
         Args:
             where: the assembly.
             betas: beta_i for every sub-model; by default the Hessian norms themselves.
+            networks: where every sub-model is a network, its own environment.
             floor: c; by default the least |v_i| times the gradient norm of g_i.
             **rest: as for :class:`Environment`.
         """
         super().__init__(**rest)
-        self.where = where
+        self.where, self.networks = where, tuple(networks)
         totals = np.abs(where.weights.sum(axis=1))
         slopes = np.linalg.norm(where.slopes[:-1], axis=1)
         norms = [float(np.linalg.norm(h, 2)) for h in where.bends[:-1]]
@@ -146,6 +172,16 @@ class AssemblyEnvironment(Environment):
         self.floor = float(np.min(totals * slopes)) if floor is None else floor
         self.norms, self.steepness = norms, totals * slopes
         self.ceiling = float(np.max(np.abs(where.values[:-1])))
+
+    def part(self, index: int) -> Environment:
+        """The environment of a sub-model: of a network, or of its Hessian alone."""
+        start, stop = self._slice(index)
+        if self.networks:
+            return self.networks[index - 1]
+        bend = self.where.bends[index - 1][start:stop, start:stop]
+        return PartEnvironment(
+            bend, self.where.rounding(2, index - 1), float(self.betas[index - 1])
+        )
 
     def dimension(self, space: Term) -> int:
         """The dimension of a space: m of the sub-models, p_i of the parameters of one."""
@@ -254,6 +290,34 @@ class AssemblyEnvironment(Environment):
 
 def _close(a: float, b: float) -> bool:
     return abs(a - b) <= CLOSE * max(abs(a), abs(b))
+
+
+def networks_of(
+    model: AssemblyModel, x: ArrayLike, definitions: Sequence[Term], params: Any = None
+) -> list[Environment]:
+    """The environment of every sub-model of an assembly of networks, at its part of the point.
+
+    Args:
+        model: the assembly.
+        x: the input, of the shape of all sub-models.
+        definitions: the abbreviations that a theorem has for each of them.
+        params: where; None means ``model.params``.
+
+    Raises:
+        EvaluationError: a sub-model is a function.
+    """
+    from proofs_check.measuring.graph_environment import GraphEnvironment
+
+    found: list[Environment] = []
+    for part, here in zip(model.models, params or model.params, strict=True):
+        if part is None:
+            msg = "a sub-model that is a function has no layers to measure"
+            raise EvaluationError(msg)
+        kind = Environment if isinstance(part, numerics.Model) else GraphEnvironment
+        points = {"theta": here, "theta0": here}
+        inputs = {"x": np.asarray(x).ravel()}
+        found.append(kind(part, points, inputs, definitions=definitions))  # type: ignore[arg-type]
+    return found
 
 
 def environment(

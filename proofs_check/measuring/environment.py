@@ -340,6 +340,15 @@ class Environment:
         msg = f"the space {space} has no dimension here; give variables={{space: dimension}}"
         raise EvaluationError(msg)
 
+    def part(self, index: int) -> Environment:
+        """The environment of a sub-model as a model of its own.
+
+        Raises:
+            EvaluationError: the model is no assembly.
+        """
+        msg = f"there is no sub-model {index}: the model is no assembly of sub-models"
+        raise EvaluationError(msg)
+
     def variable(self, term: Term) -> Any:
         """The value of a schematic variable; random entries for an operator that has none."""
         if term in self.variables:

@@ -159,6 +159,8 @@ def _evaluated(term: Term, env: Environment) -> Comparison | bool:
             return fact(term, env)
         case "range":
             return bool(args[1] <= args[0] <= args[2])
+        case "for_part":
+            return _formula(args[1], env.part(args[0]))
         case "likely":  # on this one draw of the weights; it may fail, now and then
             return _formula(args[1], env)
     return _tightest(_formula(case, env) for case in cases(term, env))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import combinations
 from typing import Any
@@ -118,7 +118,8 @@ def kind_of(formula: Term) -> str:
         case "fact":
             return "fact" if _is_fact(formula) else "extra"
         case "forall":
-            return "indices" if _is_fact(formula.args[3]) else "extra"
+            known = _is_fact(formula.args[3]) or _is_of_every_part(formula)
+            return "indices" if known else "extra"
         case "range":
             return "range"
         case "ball":
@@ -144,6 +145,29 @@ def _is_fact(formula: Term) -> bool:
         return False
     wanted, tags = _wanted(formula), formula.args[1:]
     return len(wanted) == len(tags) and all(map(_is_tag, wanted, tags))
+
+
+def _is_of_every_part(formula: Term) -> bool:
+    """A fact about every sub-model as a model of its own, or an abbreviation of its numbers.
+
+    Whether the abbreviations are no more than that, ``definition_problems`` says.
+    """
+    name, low, _, inner = formula.args
+    if inner.head != "for_part" or low != 1 or inner.args[0] is not make("index", name, 0):
+        return False
+    stated = inner.args[1]
+    named = stated.head == "eq" and stated.args[0].head == "sym"
+    apart = make("index", name, 0) not in free(stated)
+    return apart and (named or _is_fact(stated))
+
+
+def _of_parts(assumptions: Iterable[Term]) -> dict[Any, list[Term]]:
+    """What is assumed of sub-models as models of their own, by the range of their indices."""
+    found: dict[Any, list[Term]] = defaultdict(list)
+    for formula in assumptions:
+        if formula.head == "forall" and formula.args[3].head == "for_part":
+            found[formula.args[1:3]].append(formula.args[3].args[1])
+    return found
 
 
 def _wanted(formula: Term) -> tuple[str, ...]:
@@ -328,6 +352,9 @@ def contradictions(assumptions: Iterable[Term]) -> list[str]:
     layers: set[int] = set()
     problems: list[str] = []
     names: set[str] = set()
+    assumptions = tuple(assumptions)
+    for inner in _of_parts(assumptions).values():
+        problems += [f"of a sub-model: {p}" for p in contradictions(inner)]
     known_facts = [f for f in _facts(assumptions, problems) if _is_fact(f)]
     problems += conflicts(known_facts)
     graphs = {f.args[1] for f in known_facts if f.args[0] == "graph"}
@@ -393,8 +420,20 @@ def _facts(formulas: Iterable[Term], problems: list[str]) -> Iterator[Term]:
 
 
 def definition_problems(proof: Proof) -> list[str]:
-    """Why the definitions of a proof are more than abbreviations; empty if they are not."""
+    """Why the definitions of a proof are more than abbreviations; empty if they are not.
+
+    The abbreviations that a proof has for every sub-model are held to the same, apart from those of
+    the whole model, whose symbols they are not.
+    """
     problems: list[str] = []
+    parts = _of_parts(proof.assumptions)
+    if len(parts) > 1:
+        problems.append("sub-models of several ranges of indices are assumed about")
+    for inner in parts.values():
+        short = _in_order(f for f in inner if f.head == "eq")
+        facts = tuple(f for f in inner if f.head != "eq")
+        own = replace(proof, assumptions=facts, definitions=short)
+        problems += [f"of a sub-model: {p}" for p in definition_problems(own)]
     defined: dict[Term, Term] = {}
     shape = _graph_of(proof)
     for position, formula in enumerate(proof.definitions):
@@ -412,6 +451,18 @@ def definition_problems(proof: Proof) -> list[str]:
     problems += _incoherent(defined)
     problems += _differentiated(proof, defined)
     return problems
+
+
+def _in_order(definitions: Iterable[Term]) -> tuple[Term, ...]:
+    """Each after those that it uses, where there is such an order; the rest as they came."""
+    waiting = list(dict.fromkeys(definitions))
+    found: list[Term] = []
+    while waiting:
+        symbols = {f.args[0] for f in waiting}
+        ready = [f for f in waiting if symbols.isdisjoint(_symbols(f.args[1]))]
+        found += ready or waiting
+        waiting = [f for f in waiting if f not in ready] if ready else []
+    return tuple(found)
 
 
 def _graph_of(proof: Proof) -> Shape | None:

@@ -406,6 +406,22 @@ def _archimedean(premises: Given, variable: Term) -> Sequent:
     return Sequent(premises[0].hypotheses, make("le", *growing))
 
 
+# -- sub-models -----------------------------------------------------------------------------------
+
+_ABOUT_ONE_MODEL = ("var", "ball", "everywhere", "after", "likely", "for_part")
+
+
+def _part_intro(premises: Given, index: Any) -> Sequent:
+    """A statement about any model whatever, read of one that is part of another."""
+    (premise,) = premises
+    for formula in (premise.conclusion, *premise.hypotheses):
+        _need(not mentions(formula, STAR), "{} has the bound point free", formula)
+        for node in postorder(formula):
+            _need(node.head not in _ABOUT_ONE_MODEL, "{} is not about one model alone", node)
+    hypotheses = frozenset(make("for_part", index, h) for h in premise.hypotheses)
+    return Sequent(hypotheses, make("for_part", index, premise.conclusion))
+
+
 # -- gradient descent -----------------------------------------------------------------------------
 
 
@@ -509,6 +525,7 @@ _RULES: Mapping[str, tuple[tuple[str, ...], int, Callable[..., Sequent]]] = {
     "everywhere_elim": (("point",), 1, _everywhere_elim),
     "witness": (("point", "op"), 1, _witness),
     "archimedean": (("real",), 1, _archimedean),
+    "part_intro": (("index",), 1, _part_intro),
     "descent_start": (("point", "input", "formula"), 1, _descent_start),
     "descent_step": (("point", "point"), -1, _descent_step),
     "likely_intro": ((), -1, _likely_intro),

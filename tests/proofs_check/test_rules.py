@@ -48,6 +48,7 @@ from theory.vocabulary import (
 X, Y, Z = (make("sym", n) for n in "xyz")
 H, K = make("var", "h", "real"), make("var", "k", "real")
 L = make("index", "l", 0)
+SIZE = make("sym", "c")
 STAR, P = make("point", "*"), make("point", "p")
 W1, W2 = weights(1, CENTRE), weights(2, CENTRE)
 LAYER = make("layer", 1)
@@ -127,6 +128,7 @@ def some_judgements():
     )
     yield kernel.everywhere_elim(anywhere, POINT)
     yield from _far_out()
+    yield kernel.part_intro(assume(SIZE, add(SIZE, SIZE)), make("index", "i", 0))
     yield from _two_steps()
     yield kernel.likely_intro(*_union_bound())
     yield step
@@ -469,6 +471,27 @@ WRONG = {
         "witness",
         (POINT, parameters(CENTRE)),
         [given(le(norm(parameters(POINT)), X), eq(parameters(POINT), parameters(CENTRE)))],
+    ),
+    "of a sub-model what is of any number": ("part_intro", (1,), [given(le(H, SIZE))]),
+    "of a sub-model what is of a ball": (
+        "part_intro",
+        (1,),
+        [given(make("ball", "*", CENTRE, SIZE, le(SIZE, SIZE)))],
+    ),
+    "of a sub-model what is of the bound point": (
+        "part_intro",
+        (1,),
+        [given(le(norm(parameters(STAR)), SIZE))],
+    ),
+    "of a sub-model under a hypothesis of any number": (
+        "part_intro",
+        (1,),
+        [given(le(SIZE, SIZE), le(H, SIZE))],
+    ),
+    "of a sub-model what is of another": (
+        "part_intro",
+        (1,),
+        [given(make("for_part", 2, le(SIZE, SIZE)))],
     ),
     "a step of no path": ("descent_step", (POINT, P), [LESS, LESS]),
     "a step from nowhere": ("descent_step", (POINT, P), [LESS]),

@@ -20,7 +20,7 @@ from theory.lemmas import (
     vector_variable,
 )
 from theory.lemmas.assemblies import COUNT, MEMBERS, PART
-from theory.terms import ONE, PARAMS, Arg, Term, dot, make, mul, norm, power, root, transpose
+from theory.terms import ONE, PARAMS, Arg, Term, dot, eq, make, mul, norm, power, root, transpose
 from theory.vocabulary import (
     CENTRE,
     FAILURE,
@@ -240,6 +240,40 @@ def bounded_parts() -> Judgement:
     return chain(exact, kernel.monotone(mul(ETA, r), {r: grown}))
 
 
+def network_parts(part: Judgement) -> Judgement:
+    """B7 with A7 inside: ``|H| <= eta max_i |v_i| beta_i`` for sub-models that are networks.
+
+    Args:
+        part: a bound on the Hessian norm of a network at the centre, as its own theorem proves it.
+
+    Returns:
+        The bound, whose hypotheses say of every sub-model what the theorem's say of a network, its
+        abbreviations among them; beta_i is the theorem's right side for sub-model i.
+    """
+    here = kernel.instance(part, {CENTRE: POINT})
+    bound = here.conclusion.args[1]
+    meaning = kernel.hypothesis(eq(symbol("own_bound", POINT, INPUT), bound))
+    named = chain(at_most(here), kernel.symmetry(meaning))
+    r = real_variable("?")
+
+    def each(index: Term) -> Judgement:
+        own = kernel.part_intro(named, index)
+        facts = [_of_every_part(h, index) for h in named.hypotheses]
+        given = [ASSEMBLY, _in_range(index), kernel.cut(own, *facts)]
+        size = use("part_model", bind={INDEX: index, COUNT: COUNT, **HERE}, given=given)
+        return kernel.monotone(mul(norm(part_weight(index)), r), {r: size})
+
+    body = mul(norm(part_weight(PART)), symbol("part_beta", PART, POINT, INPUT))
+    grown = term_by_term("rmax", (hessian_size(PART), body), each)
+    return chain(hessian_norm(), kernel.monotone(mul(ETA, r), {r: grown}))
+
+
+def _of_every_part(formula: Term, index: Arg) -> Judgement:
+    """That a formula holds for one sub-model, from the hypothesis that it holds for all."""
+    every = make("forall", "i", 1, COUNT, make("for_part", PART, formula))
+    return kernel.forall_elim(kernel.hypothesis(every), index)
+
+
 def likely_output() -> Judgement:
     """B2: with probability 1 - delta over the signs, ``|f| <= eta t(delta/2) sqrt(sum g_i^2)``."""
     return use("signed_sum", bind={COUNT: COUNT, INPUT_X: INPUT}, given=[ASSEMBLY, SIGNS])
@@ -273,9 +307,14 @@ def bounded_output() -> Judgement:
     return kernel.likely_intro(bound, kernel.by_form(FAILURE, FAILURE), [event])
 
 
-def scaled_bound(scale: tuple[int, int] = (1, 2)) -> Judgement:
-    """B7 at the scale ``s = m^(p/q)``: ``|H| <= m^(-p/q) max_i |v_i| beta_i``."""
-    bound = bounded_parts()
+def scaled_bound(scale: tuple[int, int] = (1, 2), part: Judgement | None = None) -> Judgement:
+    """B7 at the scale ``s = m^(p/q)``: ``|H| <= m^(-p/q) max_i |v_i| beta_i``.
+
+    Args:
+        scale: p and q.
+        part: what bounds every sub-model, see :func:`network_parts`; None for any bounds.
+    """
+    bound = bounded_parts() if part is None else network_parts(part)
     eta = use("scale", *scale, given=[kernel.hypothesis(fact("scale", *scale))])
     r = real_variable("?")
     most = bound.conclusion.args[1].args[1]
@@ -293,6 +332,7 @@ __all__ = [
     "gradient_norm_squared",
     "hessian_norm",
     "like_with_like",
+    "network_parts",
     "over",
     "scaled_bound",
     "shared_hessian_norm",

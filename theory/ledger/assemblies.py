@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 
 from theory.assemblies import Assembly, SubModel
 from theory.derive import assemblies
@@ -25,7 +26,7 @@ from theory.lemmas import LARGEST
 from theory.lemmas.assemblies import PART
 from theory.networks import Network
 from theory.theorem import Theorem
-from theory.theorems import LZB22, HypothesisError, hessian_bound
+from theory.theorems import LZB22, HypothesisError, hessian_bound, reference_network
 
 SECTION = f"{LZB22}, Section 2"
 
@@ -215,6 +216,45 @@ def strong(scale: Fraction = Fraction(1, 2)) -> Theorem:
     )
 
 
+def strong_networks(network: Network | None = None, scale: Fraction = Fraction(1, 2)) -> Theorem:
+    """B7 for m networks of one architecture, the bound on each proved in the same proof.
+
+    Every sub-model is a network with the layers of the description; their widths and activations
+    may differ.  beta_i is the right side of the network's own theorem, by its own statistics.
+
+    Args:
+        network: the description; by default two hidden layers.
+        scale: the exponent of s(m), positive, of numbers up to 400.
+
+    Raises:
+        HypothesisError: no theorem covers the description; the message names what is missing.
+        ValueError: when the scale is no such exponent.
+    """
+    sigma = _exponent("scale", scale, least=1)
+    return _networks(network or reference_network(2), (sigma.numerator, sigma.denominator))
+
+
+@lru_cache(maxsize=64)
+def _networks(network: Network, scale: tuple[int, int] | None) -> Theorem:
+    """The same at a scale, or at any."""
+    own = hessian_bound(network)
+    joined = (
+        assemblies.network_parts(own.judgement)
+        if scale is None
+        else assemblies.scaled_bound(scale, own.judgement)
+    )
+    return _theorem(
+        "LZB22/B7-networks",
+        "networks assemble, each with the bound of its own statistics",
+        joined,
+        (
+            Claim("own", "the bound for a network", own.judgement),
+            Claim("B1", "the Hessian norm of an assembly", assemblies.hessian_norm()),
+        ),
+        "hessian_norm",
+    )
+
+
 @dataclass(frozen=True)
 class AssemblyBound:
     """B7 for a described assembly, with a theorem for every kind of sub-model.
@@ -222,6 +262,7 @@ class AssemblyBound:
     Attributes:
         theorem: ``|H| <= eta max_i |v_i| beta_i``, with ``eta = m^(-p)`` where every sub-model has
             parameters of its own.
+            For sub-models of one kind, a network, its proof has that of their bound inside it.
         parts: for each kind of sub-model the theorem that bounds its Hessian norm, whose right side
             is its beta, or the beta that was declared for a function.
     """
@@ -243,10 +284,18 @@ def assembly_bound(assembly: Assembly) -> AssemblyBound:
     if exponent is None or exponent <= 0:
         msg = f"B7 is about scales s = N^p with p > 0; this one is {assembly.scale}"
         raise HypothesisError(msg)
-    return AssemblyBound(
-        strong(exponent) if assembly.shared == 1 else _any_scale(),
-        tuple(map(_part_bound, assembly.parts)),
-    )
+    parts = tuple(map(_part_bound, assembly.parts))
+    return AssemblyBound(_joined(assembly, exponent), parts)
+
+
+def _joined(assembly: Assembly, exponent: Fraction) -> Theorem:
+    """B7 for the sub-models together: proved with their own bounds where they are of one kind."""
+    plain = assembly.shared == 1
+    if len(assembly.parts) == 1 and isinstance(assembly.parts[0], Network):
+        if plain:
+            return strong_networks(assembly.parts[0], exponent)
+        return _networks(assembly.parts[0], None)
+    return strong(exponent) if plain else _any_scale()
 
 
 def _any_scale() -> Theorem:

@@ -227,6 +227,23 @@ def _part_bound() -> Schema:
 
 
 @lemma(
+    "part_model",
+    "a sub-model is a model of its own",
+    r"\|\nabla^2g_i\|\le\beta\ \text{for the model }g_i\ \Rightarrow\ "
+    r"\|\Pi_i\,\nabla^2g_i\,\Pi_i^\top\|\le\beta_i",
+    "definition of the model",
+    "LZB22",
+)
+def _part_model() -> Schema:
+    """The bound of the model g_i is called beta_i; its Hessian is that block of the whole's."""
+    here = (POINT_P, INPUT_X)
+    own = le(norm(hessian(*here)), symbol("own_bound", *here))
+    left = norm(part_hessian(INDEX, *here))
+    premises = (*_assembled(), make("for_part", INDEX, own))
+    return Schema(premises, le(left, symbol("part_beta", INDEX, *here)))
+
+
+@lemma(
     "part_floor",
     "the least gradient of a sub-model",
     r"c\le|v_i|\,\|\Pi_i\,\nabla g_i\|",

@@ -62,6 +62,11 @@ def _wrapped(node: Node) -> str:
     return rf"{show(node.args[-1])}\quad{quantified(node)}"
 
 
+def _for_part(node: Node) -> str:
+    index = index_to_latex(node.args[0])
+    return rf"{show(node.args[1])}\quad\text{{for the model }}g_{{{index}}}"
+
+
 def _everywhere(node: Node) -> str:
     return rf"{show(node.args[1])}\quad\text{{for all }}\vartheta"
 
@@ -84,6 +89,7 @@ PRINTERS.update(
         "forall": lambda n: rf"{show(n.args[3])}\quad ({_interval(*n.args[:3])})",
         "ball": _wrapped,
         "everywhere": _everywhere,
+        "for_part": _for_part,
         "after": _wrapped,
         "likely": _wrapped,
     }

@@ -176,6 +176,8 @@ def _plain(term: Term, level: int) -> str:
             )
         case "everywhere":
             return f"for all {args[0]}: {_plain(args[1], 0)}"
+        case "for_part":
+            return f"for the model g_{_tag(args[0])}: {_plain(args[1], 0)}"
         case "after":
             start = f"for the point {args[0]} after {_tag(args[1])} gradient steps"
             return f"{start} from {_tag(args[2])}: {_plain(args[4], 0)}"

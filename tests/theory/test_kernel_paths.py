@@ -1,11 +1,11 @@
-"""The rules about gradient descent: what they give, and what they must refuse."""
+"""The rules about gradient descent and about sub-models: what they give and must refuse."""
 
 from __future__ import annotations
 
 import pytest
 
 from proofs_check.replay.rules import RuleError, Sequent, replay
-from theory import kernel
+from theory import kernel, lemmas
 from theory.kernel import KernelError
 from theory.terms import TermError, eq, le, make, minus, norm, rat, substitute
 from theory.vocabulary import (
@@ -21,7 +21,7 @@ from theory.vocabulary import (
 STAR, P, Q = (make("point", n) for n in ("*", "p", "q"))
 OTHER = make("input", "Z")
 TIME = make("index", "t", 0)
-A = make("var", "a", "real")
+A, B = make("var", "a", "real"), make("sym", "mu")
 STEP = descent_formula(P, Q)
 
 
@@ -203,3 +203,50 @@ def test_the_number_of_steps_is_counted_through_an_induction():
                 kernel.hypothesis(after(make("index", "t", -1), eq(rat(1), rat(1)))),
             ),
         )
+
+
+# -- sub-models -----------------------------------------------------------------------------------
+
+
+def test_what_holds_of_every_model_holds_of_a_part_under_its_own_hypotheses():
+    hypotheses, conclusion = both("part_intro", (3,), [judged(small_number(P), le(B, rat(1)))])
+    assert conclusion is make("for_part", 3, small_number(P))
+    assert hypotheses == {make("for_part", 3, le(B, rat(1)))}
+
+
+def small_number(point):
+    return le(norm(parameters(point)), B)
+
+
+@pytest.mark.parametrize(
+    "premise",
+    [
+        pytest.param(judged(small(P)), id="a number that may be anything"),
+        pytest.param(judged(small_number(P), small(P)), id="assumed of such a number"),
+        pytest.param(judged(small_number(STAR)), id="the bound point"),
+        pytest.param(judged(make("ball", "*", CENTRE, B, small_number(STAR))), id="a ball"),
+        pytest.param(judged(make("everywhere", "*", small_number(STAR))), id="everywhere"),
+        pytest.param(judged(after(1, small_number(STAR))), id="a path"),
+        pytest.param(judged(make("likely", rat(1), small_number(P))), id="a probability"),
+        pytest.param(judged(make("for_part", 1, small_number(P))), id="a part of a part"),
+        pytest.param(judged(small_number(P), after(1, small_number(STAR))), id="assumed of a path"),
+    ],
+)
+def test_what_is_not_about_one_model_alone(premise):
+    assert both("part_intro", (1,), [premise]) is None
+
+
+def test_a_part_is_not_the_whole_and_not_another_part():
+    """Nothing leads from what holds of a part to what holds of the whole, or of another part."""
+    known = kernel.part_intro(kernel.hypothesis(small_number(P)), 1)
+    with pytest.raises(KernelError):
+        kernel.transitivity(known, kernel.by_form(B, B))
+    with pytest.raises(KernelError):
+        kernel.lemma(
+            "part_model",
+            (),
+            {make("index", "l", 0): 2},
+            [kernel.hypothesis(f) for f in lemmas.schema("part_model").premises[:2]] + [known],
+        )
+    with pytest.raises(TermError):
+        make("for_part", 1, small(P))
