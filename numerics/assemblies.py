@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -30,7 +30,9 @@ from theory.networks import NetworkError
 __all__ = ["AssemblyModel", "gradient_norm", "hessian_norm", "instantiate", "tangent_kernel"]
 
 HESSIAN_ROUNDINGS = 200
-"""Roundings granted, per parameter, to one entry of a sub-model's Hessian by ``jax.hessian``."""
+"""Roundings granted, per parameter, to a Hessian that ``jax.hessian`` makes of a user's function,
+relative to its Frobenius norm.  Granted, not bounded: what cancels inside of the function is not
+seen, and an error model, as networks have one, would need to know it."""
 LARGEST = 1 << 25  # entries of gradients that are kept at once
 
 
@@ -97,7 +99,11 @@ class AssemblyModel:
         return jnp.tensordot(jnp.asarray(self.coefficients, self.dtype), values, 1)
 
     def parts(self, params: Sequence[Any], x: Numbers) -> Float[Array, "m ..."]:
-        """The values g_i(w_i; x) of all sub-models, shape (m,) or (m, n)."""
+        """The values g_i(w_i; x) of all sub-models, shape (m,) or (m, n).
+
+        Raises:
+            ValueError: there are not as many sets of parameters as sub-models.
+        """
         if len(params) != self.count:
             msg = f"params has {len(params)} sets of parameters; this assembly has {self.count}"
             raise ValueError(msg)
@@ -273,6 +279,9 @@ def part_norms(
 ) -> list[SpectralNorm]:
     """The spectral norm of each sub-model's Hessian by its own parameters, enclosed.
 
+    That of a network under the error model of `numerics.hessian_norm`.  For a function an allowance
+    for rounding is granted that is relative to its computed Hessian, and the certificate says so.
+
     Args:
         model: the assembly.
         x: one input, shape (d,).
@@ -303,9 +312,20 @@ def part_norms(
 
 
 def _enclosed(matrix: np.ndarray) -> SpectralNorm:
-    """The norm of a symmetric matrix that automatic differentiation has computed."""
+    """The norm of a symmetric matrix that automatic differentiation has computed.
+
+    The rounding error of the function is granted, not bounded: see `HESSIAN_ROUNDINGS`.
+    """
     rounding = gamma(HESSIAN_ROUNDINGS * len(matrix)) * float(np.linalg.norm(matrix))
-    return dense_norm((matrix + matrix.T) / 2, rounding)
+    found = dense_norm((matrix + matrix.T) / 2, rounding)
+    solver = found.upper - found.value - rounding
+    words = (
+        f"all {len(matrix)} eigenvalues (LAPACK) of the Hessian of a function by automatic "
+        f"differentiation; its rounding is granted, not bounded: {rounding:.1e}, relative to the "
+        f"result, which does not see what cancels inside of the function; backward error of the "
+        f"solver at most {max(solver, 0.0):.1e} (Weyl)"
+    )
+    return replace(found, certificate=words)
 
 
 def _try_beta(part: SubFunction, largest: float) -> None:
@@ -338,7 +358,10 @@ def hessian_norm(
         Liu, Zhu and Belkin 2022, Section 2; row B1 of the ledger.
     """
     norms = part_norms(model, x, params)
-    return _largest(model.coefficients, norms)
+    found = _largest(model.coefficients, norms)
+    each = " | ".join(norms[members[0]].certificate for _, members in model.kinds())
+    words = f"the largest of {len(norms)} diagonal blocks; the first of each kind: {each}"
+    return replace(found, certificate=words)
 
 
 def _largest(coefficients: Float[np.ndarray, " m"], norms: list[SpectralNorm]) -> SpectralNorm:
@@ -351,7 +374,7 @@ def _largest(coefficients: Float[np.ndarray, " m"], norms: list[SpectralNorm]) -
         lower=max(abs(c) * n.lower for c, n in pairs) / slack,
         upper=max(abs(c) * n.upper for c, n in pairs) * slack,
         method="blocks",
-        certificate=f"the largest of {len(norms)} diagonal blocks; each: {norms[0].certificate}",
+        certificate=f"the largest of {len(norms)} diagonal blocks",
         failure_probability=min(sum(n.failure_probability for n in norms), 1.0),
         extremes=(min(ends), max(ends)),
         dimension=sum(n.dimension for n in norms),

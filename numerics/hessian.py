@@ -13,14 +13,16 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from numerics import lowrank
+from numerics.ceilings import STEPS, TINY, ceiling, starts
 from numerics.functions.hessian import function_hessian_norm
 from numerics.functions.model import FunctionModel, as_model
 from numerics.graphs.hessian import graph_hessian_norm
 from numerics.graphs.model import GraphModel
 from numerics.lowrank import largest
 from numerics.models import Model, Params, check_input, check_params, device_trace, host_trace
+from numerics.products import Map, norm_of
 from numerics.spectral import SpectralError, SpectralNorm, dense_norm, lanczos_norm, zero_norm
-from numerics.tolerances import network
+from numerics.tolerances import gamma, network
 
 DENSE_LIMIT = 1600
 """Largest dimension n of the coordinates for which `hessian_norm` takes all eigenvalues.
@@ -28,8 +30,6 @@ DENSE_LIMIT = 1600
 Measured on two cores: there the dense way takes 0.4 s, building the matrix included, and grows like
 n**3. Lanczos takes 0.05 s there, but 1.7 s to compile, and its upper bound is only probable."""
 
-_ITERATIONS = 5  # of the power method for the norm of a weight matrix
-_TINY = float(np.finfo(np.float64).tiny)
 _SWEEPS = 4  # forward pass, backward pass, and the two sweeps of a product with the Hessian
 
 
@@ -51,16 +51,17 @@ def hessian_norm(
     proved there, its non-zero eigenvalues are those of an n x n matrix. Up to `DENSE_LIMIT` all
     eigenvalues of that matrix are computed and the enclosure is certain under the error model;
     beyond, Lanczos gives a `lower` that is certain under the error model and an `upper` that is
-    exceeded with probability at most `failure_probability` over its random starts.
+    exceeded with probability at most `failure_probability` over the random starts.
 
     Error model. A product with the computed Hessian errs by at most 4 gamma B in norm per unit
     vector. gamma is `numerics.tolerances.network`'s allowance for one pass through the network,
     four passes being made (forward, backward, and twice in the product); it rests on rounding
     errors adding up like sqrt(m) u (Higham and Mary 2019) and on activation derivatives accurate
     as `numerics.lowrank.sensitivity` says. B is the norm of the matrix of block norms of theory.md,
-    section 3, in which every factor stands with its measured norm plus that sensitivity. All is
-    computed in float64, also for a float32 model, whose numbers are exact in float64: the norm is
-    that of the Hessian at the parameters as they are.
+    section 3, in which every factor stands with an upper bound on its norm plus that sensitivity:
+    certain where all eigenvalues are taken, else with half of `failure_probability`
+    (`numerics.ceilings`). All is computed in float64, also for a float32 model, whose numbers are
+    exact in float64: the norm is that of the Hessian at the parameters as they are.
 
     For networks of other architectures the coordinates are those of `numerics.graphs.lowrank`, and
     the error model is that of `numerics.graphs.hessian`. For a function of parameters they are
@@ -111,7 +112,7 @@ def hessian_norm(
     passes = (host_trace if dense else device_trace)(model, params, x)
     with np.errstate(all="ignore"):
         coefs = lowrank.coefficients(passes, model.net.activations)
-        scale = _block_norm(params, coefs, trained, host=dense)
+        scale = _block_norm(params, coefs, trained, host=dense, chance=failure_probability / 2)
     leaves = [scale, *jax.tree.leaves(passes)]
     if not all(np.all(np.isfinite(np.asarray(leaf))) for leaf in leaves):
         raise SpectralError(_diagnosis(model, params, x))
@@ -130,9 +131,9 @@ def hessian_norm(
         magnitude=scale,
         rounding=rounding,
         rtol=rtol,
-        failure_probability=failure_probability,
+        failure_probability=failure_probability / 2,
         seed=seed,
-    )
+    ).with_chance(failure_probability, "the norms of the weights in the error model")
 
 
 def _fixed(arguments: Any, y: Float[Array, "k n"]) -> Float[Array, "k n"]:
@@ -148,10 +149,18 @@ def _trained(arguments: Any, y: Float[Array, "k n"]) -> Float[Array, "k n"]:
 _OPERATORS = {False: _fixed, True: _trained}
 
 
-def _block_norm(params: Params, coefs: lowrank.Coefficients, trained: bool, *, host: bool) -> float:
+def _block_norm(
+    params: Params,
+    coefs: lowrank.Coefficients,
+    trained: bool,
+    *,
+    host: bool,
+    chance: float = 1e-9,
+) -> float:
     """The norm B of the error model: |M| with M_kk' bounding the blocks of the Hessian.
 
-    P_(l,k) = c_k prod_(j=k+1..l) s_j slope_(j-1) bounds |dz^l/dU^k|.
+    P_(l,k) = c_k prod_(j=k+1..l) s_j slope_(j-1) bounds |dz^l/dU^k|.  On the host that is certain;
+    else the norms of the weights are exceeded with probability `chance` (`numerics.ceilings`).
     """
     depth = len(coefs.slope)
     reach = [float(c) for c in coefs.scale]
@@ -163,7 +172,10 @@ def _block_norm(params: Params, coefs: lowrank.Coefficients, trained: bool, *, h
     for i in range(depth):
         if i:
             weight = params["W"][i]
-            stretch = _stretch(np.asarray(weight)) if host else float(_device_stretch(weight))
+            own = chance / (depth - 1)
+            stretch = (
+                _stretch(np.asarray(weight)) if host else _device_stretch(jnp.asarray(weight), own)
+            )
             stretch /= root[i]
             P[i, :i] = stretch * slope[i - 1] * P[i - 1, :i]
             cross = float(coefs.delta_norm[i]) * slope[i] / root[i] * slope[i - 1] * P[i - 1, :i]
@@ -177,31 +189,43 @@ def _block_norm(params: Params, coefs: lowrank.Coefficients, trained: bool, *, h
 
 
 def _stretch(weight: Float[np.ndarray, "m_out m_in"]) -> float:
-    """The spectral norm of a weight matrix from below, to some 10%: enough for an error model."""
-    row = _probe(weight)
-    for _ in range(_ITERATIONS):
-        row, ratio = _iterate(weight, row, np)
-    return float(ratio)
+    """The spectral norm of a weight matrix from above, from all its singular values."""
+    norm = norm_of(
+        Map(
+            weight.shape,
+            lambda x: weight @ x,
+            lambda y: weight.T @ y,
+            0.0,
+            gamma(sum(weight.shape)),
+        ),
+        max(weight.shape),
+    )
+    return norm.upper
+
+
+def _device_stretch(weight: Float[Array, "m_out m_in"], chance: float) -> float:
+    """The same up to a factor of 1.6, which fails with a small probability."""
+    rows, cols = weight.shape
+    return ceiling(np.asarray(_growth(weight, jnp.asarray(starts(cols)))), (rows, cols), chance)
+
+
+def _transposed_matmul(
+    weight: Float[Array, "m_out m_in"], columns: Float[Array, "m_out k"]
+) -> Float[Array, "m_in k"]:
+    return (columns.T @ weight).T
 
 
 @jax.jit
-def _device_stretch(weight: Float[Array, "m_out m_in"]) -> Array:
+def _growth(weight: Float[Array, "m_out m_in"], columns: Float[Array, "m_in k"]) -> Array:
     def body(_: Array, carry: tuple[Array, Array]) -> tuple[Array, Array]:
-        return _iterate(weight, carry[0], jnp)
+        columns, logs = carry
+        for product in (jnp.matmul, _transposed_matmul):
+            columns = product(weight, columns)
+            size = jnp.sqrt(jnp.sum(columns * columns, axis=0))
+            columns, logs = columns / jnp.maximum(size, TINY), logs + jnp.log(size)
+        return columns, logs
 
-    start = jnp.asarray(_probe(weight)), jnp.zeros(())
-    return jax.lax.fori_loop(0, _ITERATIONS, body, start)[1]
-
-
-def _probe(weight: Float[lowrank.AnyArray, "m_out m_in"]) -> lowrank.Vector:
-    return np.cos(np.arange(weight.shape[1]) ** 2.0)  # no pattern that weights might have
-
-
-def _iterate(weight: Any, row: Any, xp: Any) -> tuple[Any, Any]:
-    """One step of the power method: the next direction, and |W^T u| for the unit vector u."""
-    column = weight @ (row / xp.maximum(xp.sqrt(xp.sum(row * row)), _TINY))
-    row = (column / xp.maximum(xp.sqrt(xp.sum(column * column)), _TINY)) @ weight
-    return row, xp.sqrt(xp.sum(row * row))
+    return jax.lax.fori_loop(0, STEPS, body, (columns, jnp.zeros(columns.shape[1])))[1]
 
 
 def _double(model: Model, params: Params, x: Array) -> tuple[Model, Params, Array]:

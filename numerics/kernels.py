@@ -32,9 +32,8 @@ from numerics.activations import derivatives, host_derivatives
 from numerics.functions.kernels import function_kernel
 from numerics.functions.model import FunctionModel, as_model
 from numerics.graphs.kernels import graph_kernel
-from numerics.graphs.model import AnyModel, GraphModel
-from numerics.models import Activations, Params, check_input, check_params
-from numerics.tolerances import Numbers
+from numerics.graphs.model import GraphModel, check_inputs
+from numerics.models import Activations, Params, check_params
 from theory.activations import ActivationFunction
 
 __all__ = ["KernelChange", "kernel_change", "tangent_kernel"]
@@ -97,7 +96,8 @@ def tangent_kernel(
         return jnp.asarray(function_kernel(model, X, model.params, Z, output))
     params = check_params(model, params)
     output = model.checked_output(output)
-    left, right = _inputs(model, X), None if Z is None else _inputs(model, Z)
+    left = np.asarray(check_inputs(model, X))
+    right = None if Z is None else np.asarray(check_inputs(model, Z))
     if isinstance(model, GraphModel):
         return jnp.asarray(graph_kernel(model, left, params, right, output))
     activations = model.net.activations
@@ -143,12 +143,6 @@ def kernel_change(
         difference=difference,
         reference=reference,
     )
-
-
-def _inputs(model: AnyModel, X: Numbers) -> Float[np.ndarray, "n ..."]:
-    array = np.asarray(check_input(model, X))
-    single = array.ndim == (len(model.input_shape) if isinstance(model, GraphModel) else 1)
-    return array[None] if single else array
 
 
 def _kernel(

@@ -208,8 +208,9 @@ def weight_norm(weight: Numbers) -> Enclosure:
         weight: shape (m, n).
 
     Returns:
-        Up to a smaller dimension of 512: the norm from all eigenvalues of the smaller Gram matrix,
-        within `numerics.tolerances.spectrum` on either side. Beyond: the lower end is a Rayleigh
+        Up to a smaller dimension of 512: the norm from all eigenvalues of the smaller Gram matrix
+        as computed, and above it that norm plus `numerics.tolerances.spectrum` and the rounding of
+        the products. Beyond: the lower end is a Rayleigh
         quotient at Lanczos convergence, in practice exact to rounding; the upper end holds with
         probability 1 - 1e-9 over the random start (`numerics.certificates`).
     """

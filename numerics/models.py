@@ -121,6 +121,11 @@ class Model(AbstractModel):
         return tuple(int(width) for width in self.net.widths)
 
     @property
+    def input_shape(self) -> tuple[int, ...]:
+        """The shape of one input, (d,)."""
+        return self.widths[:1]
+
+    @property
     def trained_readout(self) -> bool:
         """Whether v is among the trainable parameters."""
         return bool(self.net.readout.trainable)

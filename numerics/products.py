@@ -24,7 +24,7 @@ from numerics.krylov import ritz_pairs
 from numerics.models import Model, Params, check_params, trace
 from numerics.tolerances import Numbers, gamma, spectrum
 
-__all__ = ["Enclosure", "Map", "Products", "norm_of", "products"]
+__all__ = ["Enclosure", "Map", "Products", "gram_norm", "norm_of", "products"]
 
 DENSE_ORDER = 512  # up to here all singular values of a matrix cost less than a Lanczos run
 DENSE_PRODUCT = 2048  # the same for a product, which Lanczos multiplies out many hundred times
@@ -39,7 +39,7 @@ Vector = Float[np.ndarray, " _"]
 
 
 class Enclosure(NamedTuple):
-    """``lower <= quantity <= upper``, up to rounding."""
+    """``lower <= quantity <= upper``; the upper end allows for rounding, the lower one does not."""
 
     lower: float
     upper: float
@@ -71,10 +71,10 @@ def norm_of(linear: Map, dense_order: int = DENSE_ORDER) -> Enclosure:
         dense_order: smaller dimension up to which its matrix is formed.
 
     Returns:
-        Up to that dimension: the norm from all eigenvalues of the smaller Gram matrix,
-        with the error on either side. Beyond: the lower end is a Rayleigh quotient at Lanczos
-        convergence, in practice exact to rounding; the upper end holds with probability 1 - 1e-9
-        over the random start (`numerics.certificates`).
+        Up to that dimension: the norm from all eigenvalues of the smaller Gram matrix as computed,
+        and above it that norm plus all errors. Beyond: the lower end is a Rayleigh quotient at
+        Lanczos convergence, in practice exact to rounding; the upper end holds with probability
+        1 - 1e-9 over the random start (`numerics.certificates`).
     """
     rows, cols = linear.shape
     if rows > cols:
@@ -97,16 +97,41 @@ def _dense(linear: Map) -> Enclosure:
 
 
 def _lanczos(linear: Map) -> Enclosure:
-    order = linear.shape[0]
-    pairs = ritz_pairs(
+    return gram_norm(
         lambda vector: linear.act(linear.adjoint(vector[:, None]))[:, 0],
+        linear.shape[0],
+        linear.error,
+        linear.relative,
+    )
+
+
+def gram_norm(
+    gram: Callable[[Vector], Vector], order: int, error: float = 0.0, relative: float = 0.0
+) -> Enclosure:
+    """The spectral norm of a linear map A by Lanczos on A A' or A' A.
+
+    Args:
+        gram: the product of one of these with a vector of shape (order,).
+        order: of that matrix.
+        error: bound on the spectral norm of the rounding error of one product with A or A'.
+        relative: the part of that error that is relative to the norm of A itself.
+
+    Returns:
+        A Rayleigh quotient, and an upper end that holds with probability 1 - 1e-9 over the random
+        start (`numerics.certificates`).
+
+    Raises:
+        SpectralError: a product is not finite.
+    """
+    pairs = ritz_pairs(
+        gram,
         np.random.default_rng(order).standard_normal((order,)),
         steps=LANCZOS_STEPS,
         tolerance=LANCZOS_TOLERANCE,
     )
     top = max(float(pairs.values[-1]), 0.0)
     value = math.sqrt(top)
-    loss = linear.error + linear.relative * value
+    loss = error + relative * value
     rounding = (2 * value + loss) * loss
     upper = a_posteriori_bound(pairs.run, top, order, FAILURE_PROBABILITY, rounding)
     return Enclosure(value, math.sqrt(upper))
@@ -152,8 +177,8 @@ class Products:
         above = self.curved(index + 1, self.step(index + 1, columns))
         return found + self.back(index + 1, above)
 
-    def map(self, name: str, row: int, col: int) -> Map:
-        """N of (l, k), l >= k, n or b of (l, k), l > k, or C of (k, l), k <= l.
+    def check(self, name: str, row: int, col: int) -> None:
+        """Refuse a norm that is not measured.
 
         Raises:
             KeyError: another name, or layers that do not fit.
@@ -165,6 +190,14 @@ class Products:
                 "C for k <= l"
             )
             raise KeyError(msg)
+
+    def map(self, name: str, row: int, col: int) -> Map:
+        """N of (l, k), l >= k, n or b of (l, k), l > k, or C of (k, l), k <= l.
+
+        Raises:
+            KeyError: another name, or layers that do not fit.
+        """
+        self.check(name, row, col)
         low, high = min(row, col), max(row, col)
         sizes = [len(s) for s in self.slopes]
 
@@ -221,10 +254,13 @@ class Products:
         """The norm of `map`, both sides; that of a diagonal one is its largest entry.
 
         For ``w`` the largest row of dz^l/dz^k.
+
+        Raises:
+            KeyError: another name, or layers that do not fit.
         """
         if name == "w":
             return self._largest_row(row, col)
-        linear = self.map(name, row, col)
+        self.check(name, row, col)
         if row == col and (name == "N" or row == self.depth):
             entries = self.slopes[row - 1] if name == "N" else self.bends[row - 1]
             largest = float(np.max(np.abs(entries)))
@@ -235,7 +271,7 @@ class Products:
             return Enclosure(unit, unit)
         scaled = Products(self.weights, self.slopes, tuple(b / unit for b in self.bends))
         scaled.__dict__["_strengths"] = self._strengths
-        sides = norm_of(scaled.map(name, row, col) if curved else linear, DENSE_PRODUCT)
+        sides = norm_of(scaled.map(name, row, col), DENSE_PRODUCT)
         return Enclosure(unit * sides.lower, unit * sides.upper)
 
     def _largest_row(self, row: int, col: int) -> Enclosure:

@@ -65,6 +65,18 @@ class SpectralNorm:
     def __float__(self) -> float:
         return self.value
 
+    def with_chance(self, failure_probability: float, what: str) -> SpectralNorm:
+        """The same enclosure, where a bound that it rests on may fail as well.
+
+        Args:
+            failure_probability: of both together.
+            what: the bound that shares it, for the certificate.
+        """
+        words = (
+            f"{self.certificate}; {what} share a failure probability of {failure_probability:.0e}"
+        )
+        return replace(self, failure_probability=failure_probability, certificate=words)
+
 
 def dense_norm(matrix: Float[np.ndarray, "n n"], rounding: float) -> SpectralNorm:
     """The spectral norm of a symmetric matrix from all its eigenvalues.

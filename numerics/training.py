@@ -32,7 +32,7 @@ from jaxtyping import Array, Float
 
 from numerics.activations import jax_function
 from numerics.functions.model import FunctionModel, as_model, stacked
-from numerics.graphs.model import GraphModel, outputs
+from numerics.graphs.model import GraphModel, check_inputs, outputs
 from numerics.graphs.walk import Walk
 from numerics.models import AbstractModel, Model, Params, check_input, check_params, forward
 from numerics.tolerances import Numbers
@@ -344,13 +344,11 @@ def _result(eta: float, targets: Any, final: Params, path: dict[str, np.ndarray]
 
 def _stacked(model: AbstractModel, X: Any) -> tuple[Any, int]:
     """The inputs, stacked along the first axis, and how many they are."""
-    inputs = check_input(model, X)
-    if isinstance(model, FunctionModel):
-        return inputs, stacked(inputs)
-    single = len(model.input_shape) if isinstance(model, GraphModel) else 1
-    if inputs.ndim == single:
-        inputs = inputs[None]
-    return inputs, inputs.shape[0]
+    if isinstance(model, Model | GraphModel):
+        inputs = check_inputs(model, X)
+        return inputs, inputs.shape[0]
+    found = check_input(model, X)
+    return found, stacked(found)
 
 
 def _targets(y: Numbers, number: int, model: AbstractModel) -> Array:

@@ -9,9 +9,10 @@ Source: theory.md, sections 2 (A9, B3) and 3.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property, lru_cache
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -28,16 +29,18 @@ from numerics.lowrank import dimension
 from numerics.measure import Measurement
 from numerics.models import Model, Params, forward, trace
 from proofs_check.ledger.dense import spectral
-from proofs_check.ledger.experiment import Family, experiment, rows
+from proofs_check.ledger.experiment import Experiment, Family, experiment, rows
 from proofs_check.ledger.nonlinear import composed_hessian, outer_values, uphill
 from proofs_check.strategies import Instance
+from proofs_check.verification.architectures import shaped
 from proofs_check.verification.judging import Check
 from proofs_check.verification.statements import Sides, Statement
 from proofs_check.verification.trials import CENTRE, Search, Trial
 from theory.activations import ActivationFunction, activation
 from theory.activations.functions import T
 from theory.grammar import parse
-from theory.networks import Activation, Dense, Layer, Network
+from theory.graph import PointwiseRule
+from theory.networks import Dense, Layer, Network
 from theory.theorem import Theorem
 
 DIALS = (1, 2, 3, 4, 8, 16, 64, 256)
@@ -73,6 +76,7 @@ class Drop:
         trial: from an instance and its dial to the trial whose values and bound are compared.
         quantities: what it can be measured for.
         on_ball: whether it makes sense for statements about a ball only.
+        dense: whether only plain fully connected networks can do without it.
     """
 
     name: str
@@ -81,14 +85,21 @@ class Drop:
     trial: Callable[[Dropped, float | None, Search], Trial]
     quantities: tuple[str, ...] = ("hessian_norm", "kernel_change", "linearization_gap")
     on_ball: bool = False
+    dense: bool = True
 
     def applies_to(self, statement: Statement, ball: bool) -> bool:
-        """Whether the statement has this hypothesis and a quantity that can be measured."""
-        names = {a.name for a in statement.assumptions} if isinstance(statement, Theorem) else set()
+        """Whether the statement has this hypothesis and a network that can violate it.
+
+        No single network violates what holds with a probability.
+        """
+        if not isinstance(statement, Theorem) or statement.network is None:
+            return False
         return (
-            self.assumption in names
+            self.assumption in {a.name for a in statement.assumptions}
             and statement.quantity in self.quantities
             and (ball or not self.on_ball)
+            and (statement.network.is_dense or not self.dense)
+            and statement.failure is None
         )
 
 
@@ -161,9 +172,13 @@ def _linear_step(model: Model, x: np.ndarray, params: Params) -> float:
 
 @dataclass(eq=False)
 class _Claimed(Trial):
-    """A network whose activations are not what the bound takes them for."""
+    """A network whose activations are not what the bound takes them for.
 
-    claimed: tuple[tuple[float, float], ...] = ()
+    Attributes:
+        claimed: lambda and beta of each layer, or of each pointwise node of a graph.
+    """
+
+    claimed: Mapping[int, tuple[float, float]] = field(default_factory=dict)
 
     @cached_property
     def statistics(self) -> dict[str, Measurement]:
@@ -173,7 +188,7 @@ class _Claimed(Trial):
 
     def _replaced(self, found: Measurement) -> Measurement:
         entries, enclosures, absent = dict(found.entries), dict(found.enclosures), {}
-        for layer, pair in enumerate(self.claimed, 1):
+        for layer, pair in self.claimed.items():
             for name, value in zip(("lambda", "beta"), pair, strict=True):
                 entries[name, layer] = value
                 enclosures.pop((name, layer), None)
@@ -205,15 +220,32 @@ def _nearly_relu(_: ActivationFunction, dial: int) -> ActivationFunction:
 
 
 def _with(net: Network, change: Callable[[ActivationFunction], ActivationFunction]) -> Network:
-    layers: list[Layer] = [
-        Activation(change(layer.function)) if isinstance(layer, Activation) else layer
-        for layer in net.layers
-    ]
-    return Network(*layers)
+    return Network(*(_changed_within(layer, change) for layer in net.layers))
 
 
-def _constants(net: Network) -> tuple[tuple[float, float], ...]:
-    return tuple((float(f.sup(1)), float(f.sup(2))) for f in net.activations)
+def _changed_within(part: Any, change: Callable[[ActivationFunction], ActivationFunction]) -> Any:
+    """A layer with all activations in it changed, those of the layers it is made of too."""
+    if isinstance(part, ActivationFunction):
+        return change(part)
+    if isinstance(part, tuple):
+        return tuple(_changed_within(p, change) for p in part)
+    if not isinstance(part, Layer):
+        return part
+    new = object.__new__(type(part))
+    for entry in fields(part):  # type: ignore[arg-type]
+        value = _changed_within(getattr(part, entry.name), change)
+        object.__setattr__(new, entry.name, value)
+    return new
+
+
+def _constants(net: Network) -> dict[int, tuple[float, float]]:
+    """Lambda and beta of each layer, or of each pointwise node of a graph."""
+    if net.is_dense:
+        found = dict(enumerate(net.activations, 1))
+    else:
+        rules = ((n.index, n.rule) for n in net.graph.nodes)
+        found = {n: rule.function for n, rule in rules if isinstance(rule, PointwiseRule)}
+    return {n: (float(f.sup(1)), float(f.sup(2))) for n, f in found.items()}
 
 
 # -- independent parameters -----------------------------------------------------------------------
@@ -273,7 +305,9 @@ def _changed(
     def build(d: Dropped, radius: float | None, search: Search) -> Trial:
         net = _with(d.instance.net, lambda f: change(f, d.dial))
         model = numerics.instantiate(net, seed=d.instance.seed)
-        constants = _constants(d.instance.net) if claimed is None else (claimed,) * net.depth
+        constants = _constants(d.instance.net)
+        if claimed is not None:
+            constants = dict.fromkeys(constants, claimed)
         return _Claimed(model, *d.instance.inputs, radius, search, claimed=constants)
 
     return build
@@ -301,12 +335,14 @@ DROPS: tuple[Drop, ...] = (
         "bounded_lambda",
         "the activations are {0}^2 sigma(t/{0}), the bound is that for sigma",
         _changed(_steep),
+        dense=False,
     ),
     Drop(
         "bounded_beta",
         "bounded_beta",
         "the activations are sigma({0} t)/{0}, the bound is that for sigma",
         _changed(_sharp),
+        dense=False,
     ),
     Drop(
         "smooth",
@@ -314,6 +350,7 @@ DROPS: tuple[Drop, ...] = (
         "the activations are softplus({0} t)/{0}, the bound has the constants that ReLU has but "
         "for its corner, lambda = 1 and beta = 0",
         _changed(_nearly_relu, (1.0, 0.0)),
+        dense=False,
     ),
     Drop(
         "independent parameters",
@@ -328,6 +365,7 @@ DROPS: tuple[Drop, ...] = (
         "parameters may lie {0} times as far from the centre as the bound assumes",
         _outside_trial,
         on_ball=True,
+        dense=False,
     ),
 )
 
@@ -339,11 +377,24 @@ def droppable(statement: Statement, ball: bool) -> list[str]:
 
 def families(statement: Statement) -> dict[str, Family]:
     """Families of the ledger in which a hypothesis of the row of this theorem is dropped."""
-    if not isinstance(statement, Theorem) or statement.name not in rows():
-        return {}
+    plan = _experiment_on(statement)
+    return {} if plan is None else {family.dropped: family for family in reversed(plan.fails)}
+
+
+def _experiment_on(statement: Statement) -> Experiment | None:
+    """The experiment of the ledger about a theorem of the catalogue.
+
+    A row may be about a theorem of a longer name: LZB22/B2 about LZB22/B2-floor.
+    """
+    if not isinstance(statement, Theorem):
+        return None
     if statement.network is not None and theory.catalog.get(statement.name) != statement:
-        return {}  # the row is about the network of the catalogue
-    return {family.dropped: family for family in reversed(experiment(statement.name).fails)}
+        return None  # the row is about the network of the catalogue
+    if statement.name in rows():
+        return experiment(statement.name)
+    row = statement.name.split("-")[0]
+    plan = experiment(row) if row in rows() else None
+    return plan if plan is not None and plan.theorem == statement.name else None
 
 
 def chosen(statement: Statement, name: str, ball: bool) -> Drop:
@@ -360,9 +411,28 @@ def chosen(statement: Statement, name: str, ball: bool) -> Drop:
     what = ", ".join(possible) if possible else "nothing"
     msg = (
         f"{statement.name}: the hypothesis {name!r} cannot be dropped; what can: {what} "
-        f"(its assumptions: {assumed})"
+        f"(its assumptions: {assumed}){_instead(statement)}"
     )
     raise DropError(msg)
+
+
+def _instead(statement: Statement) -> str:
+    """What to do about a statement that has no network to be violated by."""
+    if not isinstance(statement, Theorem):
+        return ""
+    if statement.failure is not None:
+        return (
+            "; it holds with a probability, which no single network violates: "
+            "proofs_check.verify counts its failures"
+        )
+    if any(a.name == "assembly" for a in statement.assumptions):
+        return "; proofs_check.verify_assembly holds an assembly of your own against B7"
+    if statement.network is None:
+        return (
+            "; it is about any model: give a theorem about a network, such as "
+            "theory.hessian_bound(network), to drop one of its own hypotheses"
+        )
+    return ""
 
 
 def known(name: str) -> None:
@@ -420,7 +490,7 @@ def _flat(trial: Trial, x: np.ndarray) -> Callable[[jax.Array], jax.Array]:
     outer = jax_function(trial.outer) if isinstance(trial, _Outer) else None
 
     def function(theta: jax.Array) -> jax.Array:
-        value = forward(unravel(theta), model.readout, jnp.asarray(x), model.net.activations)
+        value = model.apply(unravel(theta), shaped(model, x))
         return value if outer is None else outer(value)
 
     return function

@@ -24,7 +24,8 @@ import numerics
 from proofs_check import dropping, strategies
 from proofs_check.dropping import Drop, DropError, Dropped
 from proofs_check.ledger.experiment import Family, Sample
-from proofs_check.ledger.running import outcome_of
+from proofs_check.ledger.results import FamilyResult
+from proofs_check.ledger.running import outcome_of, run_family
 from proofs_check.strategies import Instance
 from proofs_check.verification.counterexamples import Counterexample, of_measured, of_statement
 from proofs_check.verification.judging import Check, judge
@@ -57,6 +58,8 @@ class Falsification:
         counterexample: the same, measured again.
         dropped: the hypothesis that was dropped; empty for none.
         dial: how far the simplest violation is from it (see :mod:`proofs_check.dropping`).
+        order: the fitted exponent, where a row of the ledger states an order and no single model
+            violates it.
         seconds: how long it took.
     """
 
@@ -73,11 +76,14 @@ class Falsification:
     seconds: float = 0.0
     dropped: str = ""
     dial: int | None = None
+    order: FamilyResult | None = None
 
     @property
     def found(self) -> bool:
-        """Whether a violation was found and confirmed by the second measurement."""
-        return self.counterexample is not None and self.counterexample.confirmed
+        """Whether a violation was found and measured again, or an order that is not the stated."""
+        if self.counterexample is None:
+            return self.order is not None and self.order.verdict == "not met"
+        return self.counterexample.confirmed
 
     def __str__(self) -> str:
         """The search in a few lines."""
@@ -85,6 +91,11 @@ class Falsification:
             f"{self.statement}: {self.examples} examples in {self.seconds:.0f} s, {self.judged} "
             f"judged, {self.refused} not covered, {self.undecided} undecided"
         )
+        if self.order is not None:
+            return (
+                f"{head}; {self.order.words}: the exponent of {self.order.quantity} is "
+                f"{self.order.measured}, stated {self.order.predicted}: {self.order.reason}"
+            )
         if self.counterexample is None:
             near = "" if self.tightest_at is None else f"; least bound/measured {self.tightest:.4g}"
             return f"{head}; no violation{near}"
@@ -112,7 +123,8 @@ def falsify(
         drop: a hypothesis to do without, by its name in ``thm.assumptions`` (or *independent
             parameters*): models are drawn that meet all the others, and the statement's bound is
             held against them as it stands.  For a theorem of the ledger also what its row drops;
-            widths and seeds of that family are drawn then.
+            widths and seeds of that family are drawn then, and where none violates a bound, or the
+            row has none, the exponent over its widths is held against the order it states.
         max_examples: how many instances are drawn before shrinking.
         seed: of the search: the same seed, the same instances.
         max_depth: largest depth drawn, for a function.
@@ -125,14 +137,22 @@ def falsify(
         What was found; ``.found`` says whether the statement is false.
 
     Raises:
-        HypothesisError: the statement has no network.
+        HypothesisError: the statement has no network, or holds with a probability.
         DropError: the hypothesis cannot be dropped; the message lists those that can.
     """
     scales = strategies.SCALES if drop is None else dropping.SCALES
     family = None if drop is None else _family(claim, drop)
     if family is not None:
         hunt_in = _FamilyHunt(claim, family, time_limit_s)
+        if not hunt_in.bounded:
+            return hunt_in.result()
         return _hunted(hunt_in, hunt_in.drawn(), max_examples, seed)
+    if drop is None and getattr(claim, "failure", None) is not None:
+        msg = (
+            f"{claim.name} holds with a probability, which no single network violates: "  # type: ignore[union-attr]
+            "proofs_check.verify counts its failures"
+        )
+        raise HypothesisError(msg)
     drawn = _instances(claim, max_depth, max_width, scales) if instances is None else instances
     if drop is None:
         return _hunted(_Hunt(claim, search or SEARCH, time_limit_s), drawn, max_examples, seed)
@@ -258,10 +278,10 @@ def _family(claim: Statement | Factory, drop: str) -> Family | None:
     """The family of the ledger in which the hypothesis is dropped, where no drawn network is."""
     if not isinstance(claim, Theorem):
         return None
-    if claim.network is not None and drop in dropping.droppable(claim, _on_ball(claim)):
+    if drop in dropping.droppable(claim, _on_ball(claim)):
         return None
     found = dropping.families(claim).get(drop)
-    if found is None and claim.network is None:
+    if found is None:
         dropping.chosen(claim, drop, _on_ball(claim))  # says what can be dropped
     return found
 
@@ -334,6 +354,12 @@ class _FamilyHunt(_Hunt):
         self.seen.dropped = family.dropped
         self.seen.statement = f"{getattr(claim, 'name', '')} without {family.dropped}"
 
+    @property
+    def bounded(self) -> bool:
+        """Whether the row states a bound, which a single model can violate."""
+        sample = self.sample((self.family.widths["quick"][0], 0))
+        return sample is not None and sample.bound is not None
+
     def drawn(self) -> SearchStrategy[tuple[int, int]]:
         widths = sorted({*self.WIDTHS, *self.family.widths["quick"]})
         return st.tuples(st.sampled_from(widths), st.integers(0, self.SEEDS))
@@ -382,5 +408,7 @@ class _FamilyHunt(_Hunt):
                 f"{self.family.words}; {self.family.quantity}; measured twice",
                 outcome_of(sample, self.family.relation) == "violated",
             )
+        elif self.family.prediction is not None and time.perf_counter() <= self.end:
+            self.seen.order = run_family(self.family)
         self.seen.seconds = time.perf_counter() - self.begin
         return self.seen

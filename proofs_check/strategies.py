@@ -9,6 +9,7 @@ small integers, radius 0.  Every draw can be repeated from what it prints.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -44,7 +45,7 @@ class Instance:
     Attributes:
         net: the description, all widths integers.
         seed: of the weights.
-        x: the input, shape ``(m_0,)``.
+        x: the input, flat.
         z: another input, for statements about two.
         radius: of the ball.
     """
@@ -184,7 +185,7 @@ def _instances(
     radius: SearchStrategy[float],
 ) -> Instance:
     net = draw(nets)
-    dim = int(net.widths[0])
+    dim = math.prod(map(int, net.input_shape))
     x = draw(inputs(dim, scales=scales))
     z = draw(st.just(x) | inputs(dim, scales=scales))
     return Instance(net, draw(seeds()), x, z, draw(radius))

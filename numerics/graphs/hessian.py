@@ -5,8 +5,8 @@ four passes through the network are made as in `numerics.hessian`, the bases of 
 orthonormal up to gamma, and what of the range of X^n or B^n they miss is a part gamma of it.  gamma
 is `numerics.tolerances.network`'s allowance for one pass, in which a node with weights is an
 inner product over its columns (and, backwards, over its rows and positions).  B is the norm of the
-matrix of block norms of the graph, in which every factor stands with its measured norm plus
-the sensitivity of `numerics.lowrank`:
+matrix of block norms of the graph, in which every factor stands with an upper bound on its norm
+(`stretch`) plus the sensitivity of `numerics.lowrank`:
 
     P_{n,k} = tau_n |alpha^p| [n = k] + |A^n| P_{p,k}         weights,
               sum_j |L_j| P_{p_j,k}                            fixed linear maps,
@@ -26,19 +26,21 @@ import jax.numpy as jnp
 import numpy as np
 
 from numerics.activations import host_derivatives
+from numerics.ceilings import STEPS, TINY, ceiling, starts
 from numerics.graphs import host, lowrank
 from numerics.graphs.model import GraphModel, NodeTrace
 from numerics.graphs.tracing import passes as trace_of
 from numerics.graphs.walk import Walk
 from numerics.lowrank import largest, normalize, sensitivity
 from numerics.models import Params
+from numerics.products import Map, norm_of
 from numerics.spectral import SpectralError, SpectralNorm, dense_norm, lanczos_norm, zero_norm
-from numerics.tolerances import Numbers, Tolerance, network
+from numerics.tolerances import Numbers, Tolerance, gamma, network
 from theory.graph import BilinearRule, LinearRule, PointwiseRule
 
 SWEEPS = 6
-_ITERATIONS = 5  # of the power method for the norm of a node's map
-_TINY = float(np.finfo(np.float64).tiny)
+WRITTEN_OUT = 1024
+"""Smaller dimension up to which all singular values of a node's map are taken."""
 
 
 def graph_hessian_norm(
@@ -74,12 +76,13 @@ def graph_hessian_norm(
     require_finite(model, passes)
     coordinates = lowrank.frames(model, passes)
     size = lowrank.dimension(model, coordinates)
-    scale = block_norm(model, params, passes)
+    dense = method == "dense" or (method == "auto" and size <= dense_limit)
+    scale = block_norm(model, params, passes, None if dense else failure_probability / 2)
     if not math.isfinite(scale):
         raise SpectralError(_OVERFLOW)
     rounding = SWEEPS * pass_tolerance(model.walk).margin(scale)
     arguments = lowrank.Arguments(params, model.fixed, x, coordinates)
-    if method == "dense" or (method == "auto" and size <= dense_limit):
+    if dense:
         matrix = (
             lowrank.multiply(model.walk, output, arguments, np.eye(size))
             if passed is None
@@ -95,9 +98,9 @@ def graph_hessian_norm(
         magnitude=scale,
         rounding=rounding,
         rtol=rtol,
-        failure_probability=failure_probability,
+        failure_probability=failure_probability / 2,
         seed=seed,
-    )
+    ).with_chance(failure_probability, "the norms of the maps in the error model")
 
 
 _OVERFLOW = (
@@ -129,9 +132,19 @@ def pass_tolerance(steps: Walk) -> Tolerance:
     return network([*roundings, *(0 for _ in steps.graph.nodes)])
 
 
-def block_norm(model: GraphModel, params: Params, passes: NodeTrace) -> float:
-    """B of the error model: the norm of the matrix of block norms."""
+def block_norm(
+    model: GraphModel, params: Params, passes: NodeTrace, chance: float | None = None
+) -> float:
+    """B of the error model: the norm of the matrix of block norms.
+
+    Args:
+        model: the network.
+        params: where.
+        passes: of `numerics.graphs.node_trace` there.
+        chance: with which one of the norms in it may be exceeded (`stretch`); None for none.
+    """
     steps = model.walk
+    own = None if chance is None else chance / len(steps.rules)
     weighted = {node: k for k, node in enumerate(steps.graph.weighted)}
     weights = steps.weights(params, model.fixed)
     P: list[np.ndarray] = []
@@ -144,7 +157,7 @@ def block_norm(model: GraphModel, params: Params, passes: NodeTrace) -> float:
                 (parent,) = node.parents
                 tau = float(node.rule.contraction)
                 if np.any(above[0]):
-                    reach += stretch(model, node.index, weights[node.index]) * above[0]
+                    reach += stretch(model, node.index, weights[node.index], own) * above[0]
                 if node.index in weighted:
                     k = weighted[node.index]
                     reach[k] += tau * _size(passes.alpha[parent])
@@ -169,38 +182,58 @@ def _bent(rule: PointwiseRule, passes: NodeTrace, parent: int, node: int) -> tup
     return largest(derived[1]) + slope, largest(derived[2] * delta) + bend
 
 
-def stretch(model: GraphModel, node: int, weight: Any) -> float:
-    """The norm of a node's map of its parent's value, from below, to some 10%."""
+def stretch(model: GraphModel, node: int, weight: Any, chance: float | None = None) -> float:
+    """The norm of a node's map of its parent's value, from above.
+
+    Args:
+        model: the network.
+        node: which node.
+        weight: its weights.
+        chance: with which the bound may be exceeded over random starts; None for a certain bound,
+            from all singular values where the map is small and ``tau |W|`` (Frobenius) beyond.
+    """
+    rule = model.walk.rules[node]
+    entries = model.walk.masked(node, np.asarray(weight))
+    size = float(rule.contraction) * _size(entries) * (1 + gamma(entries.size))
+    if chance is not None:
+        return min(size, _ceiling(model, node, weight, chance))
+    if not host.fits(model):
+        return size
+    matrix = host.map_matrix(model.walk, node, weight)
+    if min(matrix.shape) > WRITTEN_OUT:
+        return size
+    rounding = gamma(sum(matrix.shape))
+    linear = Map(matrix.shape, lambda x: matrix @ x, lambda y: matrix.T @ y, 0.0, rounding)
+    return min(size, norm_of(linear, WRITTEN_OUT).upper)
+
+
+def _ceiling(model: GraphModel, node: int, weight: Any, chance: float) -> float:
     steps = model.walk
     (parent,) = steps.graph.nodes[node].parents
-    probe = np.cos(np.arange(math.prod(steps.shapes[parent])) ** 2.0)
-    if not host.fits(model):
-        return float(_device_stretch(steps, node, weight, probe))
-    (columns,) = host.maps(steps, node)
-    W, vector, ratio = steps.masked(node, np.asarray(weight)), probe, 0.0
-    for _ in range(_ITERATIONS):
-        unit = vector / max(float(np.linalg.norm(vector)), _TINY)
-        image = steps.factors[node] * (W @ (columns @ unit).reshape(W.shape[1], -1))
-        ratio = float(np.linalg.norm(image))
-        vector = columns.T @ (W.T @ (steps.factors[node] * image)).ravel()
-    return ratio
+    columns = starts(math.prod(steps.shapes[parent]))
+    growth = np.asarray(_growth(steps, node, jnp.asarray(weight), columns))
+    return ceiling(growth, (math.prod(steps.shapes[node]), len(columns)), chance)
 
 
 @partial(jax.jit, static_argnums=(0, 1))
-def _device_stretch(steps: Walk, node: int, weight: Any, probe: Any) -> Any:
+def _growth(steps: Walk, node: int, weight: Any, columns: Any) -> Any:
     entry = steps.graph.nodes[node]
     shape = steps.shapes[entry.parents[0]]
 
     def run(value: Any) -> Any:
         return steps.product({node: weight})(entry, jnp.reshape(value, shape))
 
-    def once(_: Any, carry: tuple[Any, Any]) -> tuple[Any, Any]:
-        vector, _ = carry
-        unit = vector / jnp.maximum(jnp.linalg.norm(vector), _TINY)
-        image, pull = jax.vjp(run, unit)
-        return pull(image)[0], jnp.sqrt(jnp.sum(image * image))
+    def once(value: Any, log: Any) -> tuple[Any, Any]:
+        image, pull = jax.vjp(run, value)
+        there = jnp.sqrt(jnp.sum(image * image))
+        (back,) = pull(image / jnp.maximum(there, TINY))
+        size = jnp.sqrt(jnp.sum(back * back))
+        return back / jnp.maximum(size, TINY), log + jnp.log(there) + jnp.log(size)
 
-    return jax.lax.fori_loop(0, _ITERATIONS, once, (jnp.asarray(probe), jnp.zeros(())))[1]
+    def body(_: Any, carry: tuple[Any, Any]) -> tuple[Any, Any]:
+        return jax.vmap(once, (1, 0), (1, 0))(*carry)
+
+    return jax.lax.fori_loop(0, STEPS, body, (columns, jnp.zeros(columns.shape[1])))[1]
 
 
 def _size(vector: Any) -> float:

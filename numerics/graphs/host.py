@@ -54,6 +54,14 @@ def maps(steps: Walk, node: int) -> tuple[Any, ...]:
     return steps.operators[key]
 
 
+def map_matrix(steps: Walk, node: int, weight: Any) -> np.ndarray:
+    """A^n of a node with weights written out, shape (size, size of the parent)."""
+    W = np.asarray(steps.masked(node, np.asarray(weight)), np.float64) * steps.factors[node]
+    (columns,) = maps(steps, node)
+    positions = columns.shape[0] // W.shape[1]
+    return np.asarray((scipy.sparse.kron(W, scipy.sparse.eye_array(positions)) @ columns).toarray())
+
+
 def _maps(steps: Walk, node: int) -> tuple[Any, ...]:
     rule, parents = steps.graph.nodes[node].rule, steps.graph.nodes[node].parents
     shapes = [steps.shapes[p] for p in parents]
@@ -201,7 +209,7 @@ def hessian(model: GraphModel, passes: HostPass, coordinates: Frames) -> Float[n
         Shape (n, n), symmetric by construction.
     """
     steps, n = model.walk, dimension(model, coordinates)
-    starts = itertools.accumulate((u + p for u, p in sizes(model, coordinates)), initial=0)
+    starts = itertools.accumulate((u + p for u, p in sizes(model.walk, coordinates)), initial=0)
     blocks = dict(zip(steps.graph.weighted, zip(coordinates, starts, strict=False), strict=True))
     H = np.zeros((n, n))
     J: list[np.ndarray | None] = []

@@ -148,23 +148,23 @@ def meeting(steps: Walk, node: int, passes: NodeTrace) -> tuple[np.ndarray, np.n
     return X, B if rule.row_scale is None else np.asarray(rule.row_scale)[:, None] * B
 
 
-def sizes(model: GraphModel, coordinates: Frames) -> list[tuple[int, int]]:
+def sizes(steps: Walk, coordinates: Frames) -> list[tuple[int, int]]:
     """For each node with weights how many numbers U and P are."""
     found = []
-    for node, frame in zip(model.graph.weighted, coordinates, strict=True):
-        rows, cols = model.walk.weight_shape(node)
+    for node, frame in zip(steps.graph.weighted, coordinates, strict=True):
+        rows, cols = steps.weight_shape(node)
         if frame.entries is not None:
-            found.append((frame.entries[0].size, 0))
+            found.append((int(frame.entries[0].size), 0))
         else:
-            q = cols if frame.right is None else frame.right.shape[1]
-            y = 0 if frame.left is None else frame.left.shape[1]
+            q = cols if frame.right is None else int(frame.right.shape[1])
+            y = 0 if frame.left is None else int(frame.left.shape[1])
             found.append((rows * q, y * cols))
     return found
 
 
 def dimension(model: GraphModel, coordinates: Frames) -> int:
     """The number n of coordinates."""
-    return sum(u + p for u, p in sizes(model, coordinates))
+    return sum(u + p for u, p in sizes(model.walk, coordinates))
 
 
 def embed(model: GraphModel, coordinates: Frames, y: Float[np.ndarray, " n"]) -> Params:
@@ -181,7 +181,7 @@ def embed(model: GraphModel, coordinates: Frames, y: Float[np.ndarray, " n"]) ->
     """
     directions, start = [], 0
     for node, frame, (u, p) in zip(
-        model.graph.weighted, coordinates, sizes(model, coordinates), strict=True
+        model.graph.weighted, coordinates, sizes(model.walk, coordinates), strict=True
     ):
         rows, cols = model.walk.weight_shape(node)
         U, P = y[start : start + u], y[start + u : start + u + p]
@@ -241,10 +241,11 @@ def _moved(steps: Walk, output: int, arguments: Arguments, y: Any) -> Any:
     weights = steps.weights(params, fixed)
     still = steps.product(weights)
     blocks, start = {}, 0
-    for node, frame in zip(steps.graph.weighted, coordinates, strict=True):
-        count = _count(steps, node, frame)
-        blocks[node] = frame, y[start : start + count]
-        start += count
+    for node, frame, parts in zip(
+        steps.graph.weighted, coordinates, sizes(steps, coordinates), strict=True
+    ):
+        blocks[node] = frame, y[start : start + sum(parts)]
+        start += sum(parts)
 
     def product(node: Node, value: Any) -> Any:
         if node.index not in blocks:
@@ -254,17 +255,6 @@ def _moved(steps: Walk, output: int, arguments: Arguments, y: Any) -> Any:
         return steps.scaled(node.index, total + _part(*blocks[node.index], columns, total.shape[0]))
 
     return steps.output(steps.values(product, x), output)
-
-
-def _count(steps: Walk, node: int, frame: Frame) -> int:
-    rows, cols = steps.weight_shape(node)
-    if frame.entries is not None:
-        return int(frame.entries[0].shape[0])
-    if frame.right is None:
-        return rows * cols
-    return rows * int(frame.right.shape[1]) + (
-        0 if frame.left is None else cols * int(frame.left.shape[1])
-    )
 
 
 def _part(frame: Frame, y: Any, columns: Any, rows: int) -> Any:

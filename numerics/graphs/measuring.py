@@ -14,22 +14,15 @@ import scipy.linalg
 import scipy.sparse
 
 from numerics.activations import host_derivatives
-from numerics.certificates import a_posteriori_bound
 from numerics.graphs import host
 from numerics.graphs.kernels import gradient
 from numerics.graphs.lowrank import meeting
 from numerics.graphs.model import GraphModel, NodeTrace
 from numerics.graphs.tracing import passes as trace_of
 from numerics.graphs.walk import Walk
-from numerics.krylov import ritz_pairs
 from numerics.measure import Key, supremum, weight_norm
 from numerics.models import Params
-from numerics.products import (
-    FAILURE_PROBABILITY,
-    LANCZOS_STEPS,
-    LANCZOS_TOLERANCE,
-    Enclosure,
-)
+from numerics.products import Enclosure, gram_norm
 from numerics.tolerances import gamma
 from theory.activations import CertificationError
 from theory.graph import BilinearRule, LinearRule, PointwiseRule
@@ -105,7 +98,7 @@ def _weights(model: GraphModel, node: int, weight: Any, passes: NodeTrace, found
     _exact(found, ("tau", node), float(steps.rules[node].contraction))
     X, B = (np.asarray(part, np.float64) for part in meeting(steps, node, passes))
     if host.fits(model):
-        found["node_norm", node] = weight_norm(_map_matrix(steps, node, weight))
+        found["node_norm", node] = weight_norm(host.map_matrix(steps, node, weight))
     else:
         found["node_norm", node] = _operator_norm(steps, node, _mapped, (jnp.asarray(weight),))
     if node not in steps.graph.weighted:
@@ -138,14 +131,6 @@ def _own_norm(steps: Walk, node: int, X: np.ndarray) -> Enclosure:
     )
 
 
-def _map_matrix(steps: Walk, node: int, weight: Any) -> np.ndarray:
-    """A^n written out, (size, size of the parent)."""
-    W = np.asarray(steps.masked(node, np.asarray(weight)), np.float64) * steps.factors[node]
-    (columns,) = host.maps(steps, node)
-    positions = columns.shape[0] // W.shape[1]
-    return np.asarray((scipy.sparse.kron(W, scipy.sparse.eye_array(positions)) @ columns).toarray())
-
-
 def _mixed_matrix(steps: Walk, node: int, B: np.ndarray) -> np.ndarray:
     """``a -> (B columns(a)^T)``, masked, written out up to an isometry."""
     (columns,) = host.maps(steps, node)
@@ -176,16 +161,11 @@ def _operator_norm(
     (parent,) = steps.graph.nodes[node].parents
     size = math.prod(steps.shapes[parent])
     rows, cols = steps.weight_shape(node)
-    pairs = ritz_pairs(
+    return gram_norm(
         lambda vector: np.asarray(_gram(steps, node, linear, arguments, vector)),
-        np.random.default_rng(size).standard_normal((size,)),
-        steps=LANCZOS_STEPS,
-        tolerance=LANCZOS_TOLERANCE,
+        size,
+        relative=gamma(rows + cols + math.prod(steps.shapes[node])),
     )
-    top = max(float(pairs.values[-1]), 0.0)
-    rounding = gamma(rows + cols + math.prod(steps.shapes[node])) * top
-    upper = a_posteriori_bound(pairs.run, top, size, FAILURE_PROBABILITY, rounding)
-    return Enclosure(math.sqrt(top), math.sqrt(upper))
 
 
 @partial(jax.jit, static_argnums=(0, 1, 2))

@@ -177,6 +177,16 @@ AnyModel: TypeAlias = Model | GraphModel
 """A plain fully connected network, or one of any architecture."""
 
 
+def check_inputs(model: AnyModel, X: Numbers) -> Float[Array, "n ..."]:
+    """`X` as an array of the model's dtype, with a first axis also where it is one input.
+
+    Raises:
+        ValueError: the shape is neither that of one input nor of several.
+    """
+    array = model.checked_input(X, True)
+    return array[None] if array.ndim == len(model.input_shape) else array
+
+
 def graph_model(net: Network, seed: int, dtype: np.dtype[Any]) -> GraphModel:
     """Draw the weights of a network whose widths are numbers; see `numerics.instantiate`.
 
@@ -272,6 +282,7 @@ __all__ = [
     "AnyModel",
     "GraphModel",
     "NodeTrace",
+    "check_inputs",
     "device_trace",
     "graph_model",
     "outputs",

@@ -31,6 +31,7 @@ class GraphSearch(Search):
         self, model: GraphModel, x: Any, radius: float, params0: Params, seed: int, output: int
     ) -> None:
         self.output = output
+        self.known: tuple[Params, lowrank.Frames] | None = None
         self.origin = lowrank.frames(model, passes(model, params0, x, output))
         super().__init__(model, x, radius, params0, seed)
 
@@ -38,9 +39,19 @@ class GraphSearch(Search):
         """The number of coordinates, at every point the same."""
         return lowrank.dimension(self.model, self.origin)
 
-    def coordinates(self, params: Params) -> lowrank.Frames:
-        """The coordinates at a point."""
-        return lowrank.frames(self.model, passes(self.model, params, self.x, self.output))
+    def coordinates(self, params: Params, passed: host.HostPass | None = None) -> lowrank.Frames:
+        """The coordinates at a point, from a pass there if one has been made.
+
+        Those of the last point are kept: a step that succeeds is followed by a look from there.
+        """
+        if self.known is None or self.known[0] is not params:
+            trace = (
+                passes(self.model, params, self.x, self.output)
+                if passed is None
+                else host.as_trace(self.model, passed, self.output)
+            )
+            self.known = params, lowrank.frames(self.model, trace)
+        return self.known[1]
 
     def spectrum(self, params: Params, start: Float[np.ndarray, " n"]) -> RitzPairs:
         """The leading eigenpairs of the Hessian, in the coordinates at `params`."""
@@ -48,8 +59,7 @@ class GraphSearch(Search):
         model, output = self.model, self.output
         if host.fits(model) and start.size <= WRITTEN_OUT:
             passed = host.run(model, params, self.x, output)
-            coordinates = lowrank.frames(model, host.as_trace(model, passed, output))
-            H = host.hessian(model, passed, coordinates)
+            H = host.hessian(model, passed, self.coordinates(params, passed))
             return ritz_pairs(
                 lambda y: H @ y, start, steps=LANCZOS_STEPS, tolerance=LANCZOS_TOLERANCE
             )

@@ -12,7 +12,8 @@ from jax.flatten_util import ravel_pytree
 
 import numerics
 import theory
-from numerics.assemblies import gradient_norm, part_norms
+from numerics.assemblies import _largest, gradient_norm, part_norms
+from numerics.spectral import SpectralNorm
 from theory.assemblies import Assembly, AssemblyError, SubFunction
 
 DIM = 3
@@ -201,3 +202,30 @@ def test_weights_that_cancel_are_summed_without_loss():
     model = numerics.instantiate(given, seed=0)
     assert model.totals.tolist() == [1.0]
     assert numerics.hessian_norm(model, X[0]).lower > 0
+
+
+def test_the_coefficients_of_blocks_are_rounded_within_the_slack():
+    """Each a quotient and a product, against exact fractions: without slack half would be off."""
+    random = np.random.default_rng(0)
+    off = 0
+    for _ in range(50):
+        total, scale, norm = random.uniform(0.5, 2.0, 3).tolist()
+        block = SpectralNorm(norm, norm, norm, "dense", "", 0.0, (0.0, norm), 1)
+        found = _largest(np.array([total / scale]), [block])
+        exact = Fraction(total) / Fraction(scale) * Fraction(norm)
+        assert Fraction(found.lower) <= exact <= Fraction(found.upper)
+        off += Fraction(found.value) != exact
+    assert off > 25
+
+
+def test_the_certificate_says_what_is_granted_and_not_bounded():
+    """What cancels inside of a function is not seen by an allowance relative to its Hessian."""
+
+    def cancelling(w, x):
+        return 1e9 * (w @ w) - 1e9 * (w @ w) + x[0] * w[0] ** 2
+
+    part = SubFunction(cancelling, 2, DIM, name="cancels")
+    function = numerics.instantiate(Assembly([part, NET], 2), seed=0)
+    found = numerics.hessian_norm(function, np.ones(DIM))
+    assert "granted, not bounded" in found.certificate
+    assert "by the error model" in found.certificate  # that of the network beside it

@@ -13,7 +13,8 @@ from proofs_check.dropping import DROPS, DropError, Dropped
 from proofs_check.ledger.dense import spectral
 from proofs_check.strategies import Instance
 from proofs_check.verification.judging import judge
-from proofs_check.verification.trials import Search
+from proofs_check.verification.statements import ON_BALL
+from proofs_check.verification.trials import Search, Trial
 
 NET = theory.reference_network(2, inputs=2)
 STATEMENTS = {
@@ -84,6 +85,17 @@ def test_what_is_measured_agrees_with_differentiating_the_whole_model(name) -> N
         assert again.value == pytest.approx(check.measured.value, rel=1e-8, abs=1e-12)
 
 
+def test_a_larger_ball_is_measured_out_there() -> None:
+    point = Instance(NET.substitute({"m": 3}), 4, (1.0, -0.5), (0.5, 1.0), 0.5)
+    drop = dropping.chosen(STATEMENTS["gap"], "ball", ball=True)
+    trials = [drop.trial(Dropped(point, n), point.radius, Search(starts=0)) for n in (1, 4)]
+    near, far = (t.values("linearization_gap", True) for t in trials)
+    assert trials[1].radius == point.radius  # the bound is that of the ball
+    there = Trial(trials[1].model, *point.inputs, 4 * point.radius, Search(starts=0))
+    assert far == there.values("linearization_gap", True)
+    assert all(far[place].value > near[place].value for place in near)
+
+
 def test_tied_weights_are_a_network_of_their_own() -> None:
     """All neurons with one weight vector w: f = (sum v_i / sqrt m) sigma(w . x / sqrt d)."""
     net = theory.reference_network(1, inputs=2)
@@ -140,7 +152,86 @@ def test_a_row_of_the_ledger_is_searched_in_its_own_family() -> None:
     assert found.counterexample is not None
     assert found.counterexample.widths[0] <= 3
     assert "LZB20/A5 without (2,2,1)-norm fails" in str(found)
-    nothing = proofs_check.falsify(theory.catalog["LZB20/A5"], drop="infinity norm", max_examples=5)
-    assert not nothing.found  # that family says an order alone
     with pytest.raises(DropError, match=r"what can: .*\(2,2,1\)-norm"):
         proofs_check.falsify(theory.catalog["LZB20/A5"], drop="smooth")
+
+
+def test_an_order_is_held_against_all_widths_of_its_family() -> None:
+    """No single tensor violates an order: the exponent over the widths does."""
+    found = proofs_check.falsify(theory.catalog["LZB20/A5"], drop="infinity norm")
+    assert found.found
+    assert found.counterexample is None
+    assert found.order is not None
+    assert found.order.fit is not None
+    assert found.order.fit.low > -0.5  # what the infinity norm would have given
+    assert "without infinity norm" in str(found)
+    assert "away from the predicted one" in str(found)
+
+
+def test_a_row_is_found_by_the_theorem_that_it_is_about() -> None:
+    assert "scale sqrt(m)" in dropping.families(theory.catalog["LZB22/B2-floor"])
+    assert not dropping.families(theory.catalog["LZB22/B2-ratio"])
+    assert not dropping.families(theory.hessian_bound(NET))  # another network than the row's
+
+
+@pytest.mark.parametrize(
+    ("name", "drop", "outcome"),
+    [("LZB20/A8", "bounded_lambda", "violated"), ("ZLB22/C3", "ball", "holds")],
+)
+def test_graphs_do_without_hypotheses_too(name, drop, outcome) -> None:
+    """The same network with other activations, or points, against its own bound."""
+    theorem = theory.catalog[name]
+    net = theorem.network.substitute(dict.fromkeys(theorem.network.symbols, 2))
+    size = int(np.prod(net.input_shape))
+    point = Instance(net, 4, tuple(np.linspace(-1, 2, size)), (0.5,) * size, 0.5)
+    chosen = dropping.chosen(theorem, drop, ball=True)
+    for dial, expected in ((1, "holds"), (3, outcome)):
+        trial = chosen.trial(Dropped(point, dial), point.radius, Search(starts=0))
+        check = judge(theorem, trial)
+        assert check.outcome == expected
+        again = dropping.measured_again(trial, check)
+        assert again.value == pytest.approx(check.measured.value, rel=1e-8)
+    if drop == "bounded_lambda":
+        claimed = trial.statistics["x"]
+        true = numerics.measure(trial.model, np.reshape(trial.x, net.input_shape), hessian=False)
+        steps = [key for key in true if key[0] == "lambda"]
+        assert [claimed[key] for key in steps] == [1.0, 1.0]
+        assert [true[key] for key in steps] == [3.0, 3.0]
+
+
+def droppable_of(theorem) -> list[str]:
+    ball = theorem.radius is not None or theorem.quantity in ON_BALL
+    return [*dict.fromkeys([*dropping.droppable(theorem, ball), *dropping.families(theorem)])]
+
+
+@pytest.mark.parametrize("name", theory.catalog)
+def test_what_cannot_be_dropped_is_refused_with_what_can(name) -> None:
+    theorem = theory.catalog[name]
+    possible = droppable_of(theorem)
+    for assumption in theorem.assumptions:
+        if assumption.name in possible:
+            continue
+        with pytest.raises(DropError) as error:
+            proofs_check.falsify(theorem, drop=assumption.name)
+        message = str(error.value)
+        assert f"what can: {', '.join(possible) or 'nothing'}" in message
+        general = theorem.network is None or theorem.failure is not None
+        assert (message[message.index(")") :] != ")") >= general  # what to do instead
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", theory.catalog)
+def test_every_hypothesis_that_can_be_dropped_is_searched_without(name) -> None:
+    theorem = theory.catalog[name]
+    for drop in droppable_of(theorem):
+        found = proofs_check.falsify(theorem, drop=drop, max_examples=10, max_width=2)
+        assert found.judged > 0 or found.order is not None, drop
+        assert found.counterexample is None or found.found
+
+
+def test_what_holds_with_a_probability_is_no_matter_of_one_network() -> None:
+    theorem = theory.catalog["LZB20/A7-apriori"]
+    with pytest.raises(theory.HypothesisError, match="counts its failures"):
+        proofs_check.falsify(theorem)
+    with pytest.raises(DropError, match=r"what can: Gaussian weights .*counts its failures"):
+        proofs_check.falsify(theorem, drop="bounded_beta")

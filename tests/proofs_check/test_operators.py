@@ -150,3 +150,18 @@ def test_an_error_that_reaches_zero_leaves_nothing_known_of_a_negative_power() -
     assert Measured(1e-20, 1e-19).power(Fraction(-1)).error == math.inf
     assert Measured(0.0).power(Fraction(-1)).value == math.inf
     assert (Measured(0.0) * Measured(math.inf)).value == 0.0
+
+
+def test_one_rounding_is_counted_at_each_product_and_sum():
+    """Of numbers that are exact: the error is that of the operation alone."""
+    rounded, random = 0, np.random.default_rng(0)
+    for _ in range(40):
+        a, b = random.uniform(0.5, 2.0, 2).tolist()
+        for found, exact in (
+            (Measured(a) * Measured(b), Fraction(a) * Fraction(b)),
+            (Measured(a) + Measured(b / 3), Fraction(a) + Fraction(b / 3)),
+        ):
+            gap = abs(Fraction(found.value) - exact)
+            assert gap <= Fraction(found.error) <= Fraction(found.value) / 2**52
+            rounded += gap > 0
+    assert rounded > 40

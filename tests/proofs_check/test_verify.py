@@ -23,10 +23,11 @@ from numerics.scaling import fit_exponent
 from proofs_check import data
 from proofs_check.verification import fits, judging, plan, trials
 from proofs_check.verification.counterexamples import Counterexample
+from proofs_check.verification.judging import Check
 from proofs_check.verification.ledger import Ledger
-from proofs_check.verification.report import FILES, Fit
+from proofs_check.verification.report import FILES, Fit, Row
 from proofs_check.verification.statements import Conjecture, Prediction, Sides, predicted_order
-from proofs_check.verification.verdicts import decide
+from proofs_check.verification.verdicts import SIGNIFICANCE, Chance, chances_of, decide
 from theory import kernel
 from theory.terms import le, mul, norm, rat
 from theory.vocabulary import CENTRE, weights
@@ -425,3 +426,67 @@ def test_public_names_are_loaded_when_they_are_asked_for() -> None:
     assert all(hasattr(proofs_check, name) for name in proofs_check.__all__)
     with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
         _ = proofs_check.nonsense
+
+
+def test_misses_are_counted_as_they_are_said_to_be() -> None:
+    """Exact binomial tails, the number of misses itself included; the level is shared out."""
+
+    def chance(misses: int) -> Chance:
+        return Chance("A7-apriori", (4, 4), 0, misses, 5, 0.1, 1e-6)
+
+    assert chance(0).p_value == 1
+    assert chance(5).p_value == pytest.approx(0.1**5)
+    assert chance(4).p_value == pytest.approx(5 * 0.1**4 * 0.9 + 0.1**5)
+    assert not chance(5).refuted
+
+    def missed(label: str) -> Check:
+        side = Sides.exactly(1.0)
+        return Check(label, "hessian_norm", False, "centre", "le", side, side, "missed")
+
+    checks = (missed("one"), missed("two"), missed("sure"))
+    rows = [
+        Row(3, (2, 3), seed, 0, {}, {}, Sides.exactly(1.0), "dense", 0.0, checks, (), 0.0)
+        for seed in range(3)
+    ]
+    found = chances_of(rows, {"one": 0.1, "two": 0.2})
+    assert [(c.statement, c.misses, c.draws, c.delta) for c in found] == [
+        ("one", 3, 3, 0.1),
+        ("two", 3, 3, 0.2),
+    ]
+    assert {c.level for c in found} == {SIGNIFICANCE / 2}
+
+
+@pytest.mark.parametrize(
+    ("relation", "measured", "bound", "outcome"),
+    [
+        ("le", (0.5, 1.0), (1.0, 1.5), "holds"),
+        ("le", (0.5, 1.0), (1.0 - 1e-9, 1.5), "holds"),
+        ("le", (0.5, 1.0), (0.9, 1.5), "undecided"),
+        ("le", (1.1, 1.2), (0.9, 1.0), "violated"),
+        ("le", (0.5, math.inf), (1.0, 1.0), "undecided"),
+        ("eq", (1.0, 1.0), (1.0, 1.0), "holds"),
+        ("eq", (1.0, 1.0 + 1e-9), (1.0 - 1e-9, 1.0), "holds"),
+        ("eq", (0.9, 1.0), (1.0, 1.5), "undecided"),
+        ("eq", (1.0, 1.5), (0.9, 1.0), "undecided"),
+        ("eq", (0.5, 0.9), (1.0, 1.5), "violated"),
+        ("eq", (1.0, 1.5), (0.5, 0.9), "violated"),
+        ("le", (0.0, math.nan), (1.0, 1.0), "undecided"),
+    ],
+)
+def test_two_enclosures_are_compared(relation, measured, bound, outcome) -> None:
+    sides = [Sides(low, low, high) for low, high in (measured, bound)]
+    assert judging.compare(relation, *sides)[0] == outcome
+
+
+def test_the_largest_over_the_inputs_is_fitted_for_seeds_at_every_width() -> None:
+    def row(width: int, seed: int, at: int, value: float) -> Row:
+        sides = Sides.exactly(value)
+        return Row(width, (2, width), seed, at, {"x": value}, {}, sides, "dense", 0.0, ())
+
+    values = [(4, 0, 0, 1.0), (4, 0, 1, 3.0), (4, 0, 2, 2.0), (8, 0, 0, 5.0), (8, 0, 1, 4.0)]
+    rows = [row(*v) for v in (*values, (8, 1, 0, 9.0))]  # seed 1 is missing at width 4
+    widths, table = fits.table(rows, fits.getter("x"))
+    assert widths == [4, 8]
+    assert table.tolist() == [[3.0], [5.0]]
+    _, spoiled = fits.table([*rows, row(8, 0, 2, math.nan)], fits.getter("x"))
+    assert math.isnan(spoiled[1, 0])
