@@ -64,6 +64,7 @@ def verify(
     seeds: int | Iterable[int] = 5,
     radius: float | None = None,
     *,
+    level: str | None = None,
     pairing: Pairing = "all",
     with_companions: bool | None = None,
     order: bool = True,
@@ -91,6 +92,7 @@ def verify(
         seeds: of the weights; a number n stands for 0, ..., n - 1.
         radius: of the ball, Euclidean over all trainable parameters, where the theorem has one that
             is not a number itself.
+        level: for a network: what its bound may rest on, as :func:`theory.hessian_bound` has it.
         pairing: ``all`` measures every seed at every input, ``cycle`` the i-th seed at the i-th.
         with_companions: also verify what the same measurements can: A7 at the centre and on the
             ball, A7+A2 and A7+A3; by default for theorems, not for conjectures.
@@ -110,11 +112,15 @@ def verify(
     Raises:
         HypothesisError: no theorem covers the description, or the statement has no network.
         InputError: inputs that do not fit.
-        ValueError: widths, seeds or a radius that make no sense.
+        ValueError: widths, seeds or a radius that make no sense, or a level for a theorem.
         NetworkError: a width symbol without a value.
     """
     if isinstance(thm, Network):
-        thm = theorems.hessian_bound(thm, radius=None if radius is None else "R")
+        ball = None if radius is None else "R"
+        thm = theorems.hessian_bound(thm, radius=ball, level=level or "layers")
+    elif level is not None:
+        msg = f"level {level!r} with {thm.name}: a theorem has its own; give a network with level="
+        raise ValueError(msg)
     run = _Run(
         thm,
         inputs,

@@ -346,8 +346,9 @@ def test_it_is_verified_line_by_line():
     layers = (Conv(M, 3), TANH, Residual(Conv(M, 3), TANH), AveragePool())
     net = Network(Input((2, 4)), *layers, TRAINED)
     images = np.random.default_rng(0).standard_normal((1, 2, 4))
-    thm = theory.hessian_bound(net, level="operators")
-    report = proofs_check.verify(thm, images, [3], 1, order=False)
+    report = proofs_check.verify(net, images, [3], 1, level="operators", order=False)
     assert {c.outcome for row in report.rows for c in row.checks} == {"holds"}
     assert "by operators" in str(report)
+    with pytest.raises(ValueError, match="a theorem has its own"):
+        proofs_check.verify(theory.catalog["LZB20/A8-operators"], images, level="layers")
     assert not report.ledger.false
