@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from proofs_check import strategies
     from proofs_check.assemblies import measure_assembly, verify_assembly
+    from proofs_check.confrontation import Confrontation, ConfrontationError, confront
     from proofs_check.falsification import Falsification, falsify
     from proofs_check.measuring.evaluate import Comparison, Environment, evaluate
     from proofs_check.neurons import measure_neuron
@@ -28,6 +29,8 @@ _HOMES = {
     "CheckError": "replay.loading",
     "CheckReport": "replay.check_report",
     "Comparison": "measuring.evaluate",
+    "Confrontation": "confrontation",
+    "ConfrontationError": "confrontation",
     "Conjecture": "verification.statements",
     "Counterexample": "verification.counterexamples",
     "Environment": "measuring.evaluate",
@@ -35,6 +38,7 @@ _HOMES = {
     "Report": "verification.report",
     "Search": "verification.trials",
     "check": "replay.checker",
+    "confront": "confrontation",
     "evaluate": "measuring.evaluate",
     "falsify": "falsification",
     "measure_assembly": "assemblies",
@@ -47,6 +51,8 @@ __all__ = [
     "CheckError",
     "CheckReport",
     "Comparison",
+    "Confrontation",
+    "ConfrontationError",
     "Conjecture",
     "Counterexample",
     "Environment",
@@ -54,6 +60,7 @@ __all__ = [
     "Report",
     "Search",
     "check",
+    "confront",
     "evaluate",
     "falsify",
     "measure_assembly",

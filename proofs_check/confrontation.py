@@ -1,0 +1,322 @@
+"""A function of the user's own held against a theorem, by way of the description that it claims.
+
+A theorem is about a description. So first the two are shown to be the same function of the same
+parameters: the function is traced, its parameters are matched with the description's weights in the
+order in which they meet activations, and the values of both are compared at random parameters and
+inputs. The match only reorders entries, so distances, gradients and Hessian norms are those of the
+function. Then the theorem is judged at the function's own parameters.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import jax
+import numpy as np
+import sympy
+
+import numerics
+from numerics.functions.model import FunctionModel, as_model
+from numerics.functions.program import Program
+from numerics.graphs import GraphModel
+from numerics.tolerances import network as pass_tolerance
+from proofs_check.verification import architectures
+from proofs_check.verification.judging import Check, judge
+from proofs_check.verification.statements import Statement, label_of, network_of, radius_of
+from proofs_check.verification.trials import Trial
+from theory.networks import Network
+
+__all__ = ["Confrontation", "ConfrontationError", "confront"]
+
+POINTS = 3  # random parameters at which values are compared
+_STREAM = 0x636F6E66
+
+
+class ConfrontationError(ValueError):
+    """A function that is not what its description says; the message says where they differ."""
+
+
+@dataclass(frozen=True)
+class Confrontation:
+    """A theorem judged at a function's own parameters.
+
+    Attributes:
+        theorem: its label.
+        matched: for each of the function's parameters the node whose weights it is.
+        difference: largest difference of values found between the function and the description,
+            relative to the largest value there.
+        checks: one per input.
+        norms: the Hessian norm of the function itself at each input.
+    """
+
+    theorem: str
+    matched: Mapping[str, str]
+    difference: float
+    checks: tuple[Check, ...]
+    norms: tuple[numerics.SpectralNorm, ...]
+
+    @property
+    def verdict(self) -> str:
+        """violated, inconclusive or consistent, as `proofs_check.verify` says."""
+        outcomes = {check.outcome for check in self.checks}
+        if "violated" in outcomes:
+            return "violated"
+        return "consistent" if outcomes == {"holds"} else "inconclusive"
+
+    def __str__(self) -> str:
+        lines = [f"{self.theorem}: {self.verdict}"]
+        lines += [f"  {name} is {node}" for name, node in self.matched.items()]
+        lines.append(f"  values agree to {self.difference:.1e}")
+        for k, check in enumerate(self.checks):
+            sides = f"{check.measured.value:.6g}, bound {check.bound.value:.6g}"
+            line = (
+                f"  input {k}: {check.quantity} {sides} ({check.ratio:.3g} times): {check.outcome}"
+            )
+            lines.append(f"{line} {check.note}".rstrip())
+        return "\n".join(lines)
+
+
+def confront(
+    function: Callable[..., Any],
+    params: Any,
+    theorem: Statement,
+    inputs: Any,
+    *,
+    radius: float | None = None,
+    readout: Any = None,
+    output: int = 0,
+) -> Confrontation:
+    """Hold a function f(params, x) against a theorem about the network that it claims to be.
+
+    Args:
+        function: the network, as any function that JAX can trace.
+        params: its parameters, a pytree of floating-point arrays.
+        theorem: about the description, such as `theory.hessian_bound(net)`, or a conjecture;
+            symbols of its widths are read off the parameters.
+        inputs: shape (n, d), or (n, *input shape).
+        radius: of the ball, where the theorem has one and it is not a number there.
+        readout: the fixed readout that the function uses, where the description has a fixed one.
+        output: which entry of the function's result f is.
+
+    Returns:
+        The verdict, and what it rests on.
+
+    Raises:
+        ConfrontationError: the function is not the network: naming the parameter without a
+            counterpart, the shapes that differ, or the values and their ratio.
+        FunctionError: the function cannot be measured.
+        HypothesisError: the theorem is not about a network.
+    """
+    model: Any = as_model(function, params)
+    if not isinstance(model, FunctionModel):
+        msg = (
+            "give a function f(params, x); models of numerics.instantiate go to proofs_check.verify"
+        )
+        raise ConfrontationError(msg)
+    net = network_of(theorem)
+    points = _inputs(net, inputs)
+    program, _ = model.at(None, points[0], output)
+    leaves = _order(program)
+    described = _described(net, program, leaves, readout)
+    match, difference = _agreeing(model, described, program, leaves, points, output)
+    own = replace(described, params=match.params(model.params["W"]))
+    ball = radius_of(theorem, radius)
+    checks = [judge(theorem, Trial(own, x.ravel(), x.ravel(), ball)) for x in points]
+    nodes = described.net.graph.weighted
+    labels = [f"W{n} ({described.net.graph.nodes[n].label})" for n in nodes]
+    return Confrontation(
+        theorem=label_of(theorem),
+        matched=dict(zip((program.names[k] for k in leaves), labels, strict=True)),
+        difference=difference,
+        checks=tuple(checks),
+        norms=tuple(numerics.hessian_norm(function, x, params, output=output) for x in points),
+    )
+
+
+def _inputs(net: Network, inputs: Any) -> np.ndarray:
+    points = np.asarray(inputs, np.float64)
+    rank = len(net.graph.nodes[0].shape)
+    return points[None] if points.ndim == rank else points
+
+
+def _order(program: Program) -> list[int]:
+    """The parameters in the order in which they meet activations."""
+    for leaf, reason in program.analysis.declined.items():
+        msg = (
+            f"parameter {program.names[leaf]} is used {reason}, and weights of a description meet "
+            "activations in one product each; descriptions have no biases"
+        )
+        raise ConfrontationError(msg)
+    found = list(dict.fromkeys(meeting.leaf for meeting in program.analysis.meetings))
+    unused = set(range(len(program.names))) - set(found)
+    if unused:
+        msg = f"parameter {program.names[min(unused)]} is not used by the function"
+        raise ConfrontationError(msg)
+    return found
+
+
+# -- the description with numbers -----------------------------------------------------------------
+
+
+def _described(net: Network, program: Program, leaves: Sequence[int], readout: Any) -> Any:
+    """The description with widths from the shapes of the parameters, and the readout if fixed."""
+    nodes = net.graph.weighted
+    shapes = [program.matrix_shape(leaf) for leaf in leaves]
+    if len(nodes) != len(leaves):
+        names = ", ".join(program.names[leaf] for leaf in leaves)
+        msg = (
+            f"the description has {len(nodes)} trained weights, and the function has "
+            f"{len(leaves)}: {names}"
+        )
+        raise ConfrontationError(msg)
+    widths: dict[str, int] = {}
+    for node, leaf, shape in zip(nodes, leaves, shapes, strict=True):
+        rule: Any = net.graph.nodes[node].rule
+        for size, number in zip(rule.weight_shape, shape, strict=True):
+            _solve(size, number, widths, program.names[leaf])
+    model: Any = numerics.instantiate(net, widths)
+    return _with_readout(model, readout)
+
+
+def _solve(size: Any, number: int, widths: dict[str, int], name: str) -> None:
+    """Read a width off a shape; refuse a shape that does not fit."""
+    expression = _expression(size)
+    (symbol, *others) = sorted(expression.free_symbols, key=str) or [None]
+    if symbol is not None and not others and symbol.name not in widths:
+        roots = [root for root in sympy.solve(expression - number, symbol) if root.is_Integer]
+        if len(roots) == 1 and roots[0] > 0:
+            widths[symbol.name] = int(roots[0])
+            return
+    value = expression.subs(
+        {s: widths[s.name] for s in expression.free_symbols if s.name in widths}
+    )
+    if value != number:
+        msg = f"parameter {name} has a side of {number}, and the description says {size} there"
+        raise ConfrontationError(f"{msg}, which is {value}" if str(value) != str(size) else msg)
+
+
+def _expression(size: Any) -> sympy.Expr:
+    return sympy.Integer(size) if isinstance(size, int) else size
+
+
+def _with_readout(model: Any, readout: Any) -> Any:
+    if isinstance(model, GraphModel):
+        frozen = list(model.fixed)
+        if not frozen and readout is None:
+            return model
+        if len(frozen) != 1 or readout is None:
+            raise ConfrontationError(_readout_message(len(frozen), readout))
+        values = np.reshape(np.asarray(readout, np.float64), np.shape(model.fixed[frozen[0]]))
+        return replace(model, fixed={frozen[0]: jax.numpy.asarray(values)})
+    if model.trained_readout != (readout is None):
+        raise ConfrontationError(_readout_message(0 if model.trained_readout else 1, readout))
+    if readout is None:
+        return model
+    values = np.reshape(np.asarray(readout, np.float64), model.readout.shape)
+    return replace(model, readout=jax.numpy.asarray(values))
+
+
+def _readout_message(frozen: int, readout: Any) -> str:
+    if readout is None:
+        return (
+            f"the description has {frozen} fixed weights, which the parameters do not show: give "
+            "readout= the vector that the function uses (one fixed readout can be given)"
+        )
+    return "readout= was given, and the description has no fixed readout: leave it out"
+
+
+# -- whether they agree ---------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Match:
+    """A way to read each parameter as a matrix: its axes in which order."""
+
+    program: Program
+    leaves: tuple[int, ...]
+    orders: tuple[tuple[int, ...], ...]
+    shapes: tuple[tuple[int, ...], ...]
+    keyed: bool  # whether the last one is the "v" of a plain network
+
+    def params(self, values: Sequence[Any]) -> dict[str, Any]:
+        """The parameters of the description."""
+        weights = [
+            jax.numpy.reshape(jax.numpy.transpose(values[leaf], order), shape)
+            for leaf, order, shape in zip(self.leaves, self.orders, self.shapes, strict=True)
+        ]
+        if self.keyed:
+            return {"W": tuple(weights[:-1]), "v": weights[-1]}
+        return {"W": tuple(weights)}
+
+
+def _matches(described: Any, program: Program, leaves: Sequence[int]) -> Iterator[_Match]:
+    """All ways, the same one for parameters of the same rank; almost always there is one."""
+    keyed = "v" in described.params
+    shapes = [tuple(np.shape(w)) for w in described.params["W"]]
+    if keyed:
+        shapes.append(tuple(np.shape(described.params["v"])))
+    splits = [program.analysis.splits[leaf] for leaf in leaves]
+    most = max(len(split.cols) for split in splits)
+    for turn in itertools.permutations(range(most)):
+        orders = []
+        for split in splits:
+            kept = [k for k in turn if k < len(split.cols)]
+            orders.append((*split.rows, *(split.cols[k] for k in kept)))
+        yield _Match(program, tuple(leaves), tuple(orders), tuple(shapes), keyed)
+
+
+def _agreeing(
+    model: FunctionModel,
+    described: Any,
+    program: Program,
+    leaves: Sequence[int],
+    points: np.ndarray,
+    output: int,
+) -> tuple[_Match, float]:
+    """The match for which values agree, and to how much."""
+    rng = np.random.default_rng(_STREAM)
+    drawn = [
+        [jax.numpy.asarray(rng.standard_normal(shape)) for shape in program.shapes]
+        for _ in range(POINTS)
+    ]
+    drawn.append(list(model.params["W"]))
+    tolerance = pass_tolerance(architectures.sizes_of(described))
+    found = [[_values(model, {"W": tuple(values)}, x, output) for x in points] for values in drawn]
+    worst = None
+    for match in _matches(described, program, leaves):
+        claimed = [
+            [_flat(described.apply(match.params(values), x))[0] for x in points] for values in drawn
+        ]
+        ours, theirs = np.asarray(found), np.asarray(claimed)
+        if tolerance.close(ours, theirs):
+            scale = max(float(np.max(np.abs(ours))), math.ulp(0.0))
+            return match, float(np.max(np.abs(ours - theirs))) / scale
+        worst = worst or (ours, theirs)
+    raise ConfrontationError(_difference(*(worst or (np.zeros(1), np.zeros(1)))))
+
+
+def _values(model: FunctionModel, params: dict[str, Any], x: Any, output: int) -> float:
+    return float(_flat(model.apply(params, model.checked_input(x)))[output])
+
+
+def _flat(value: Any) -> np.ndarray:
+    return np.ravel(np.asarray(value, np.float64))
+
+
+def _difference(ours: np.ndarray, theirs: np.ndarray) -> str:
+    with np.errstate(all="ignore"):
+        ratios = np.ravel(ours / theirs)
+    msg = (
+        f"the function is not the network: at random parameters it is {np.ravel(ours)[0]:.6g} "
+        f"where the description gives {np.ravel(theirs)[0]:.6g}"
+    )
+    if np.all(np.isfinite(ratios)) and np.ptp(ratios) <= 1e-9 * np.max(np.abs(ratios)):
+        return f"{msg}; everywhere the ratio is {ratios[0]:.6g}: a factor is missing at the output"
+    return (
+        f"{msg}; compare activations, and the factors 1/sqrt(fan-in) that a description has in its "
+        "layers (NTK parameterization)"
+    )
