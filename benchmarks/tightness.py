@@ -4,9 +4,12 @@
 
 For tanh networks with d = 16, |x|^2 = d and a fixed readout: at the centre the bound of every level
 over ‖H‖; on the ball of each radius the bound over the largest ‖H‖ that an ascent finds there, so
-that the truth lies between the two.  The a-priori level knows |x|, the widths, R and delta alone.
-Then convolutions (kernel 3 on 8 positions of 3 channels, average pooling) and residual networks (a
-dense layer and blocks of one) by the levels that graphs have, at the centre.
+that the truth lies between the two; ``aligned`` is ‖H‖ at a point made by hand, where one column of
+weights grows along what the signal meets it with, and ``centre`` says how many blocks of the level
+``operators`` are bounded from the centre, the others as at the level ``layers``.  The a-priori
+level knows |x|, the widths, R and delta alone.  Then convolutions (kernel 3 on 8 positions of 3
+channels, average pooling) and residual networks (a dense layer and blocks of one) by the levels
+that graphs have, at the centre.
 """
 
 from __future__ import annotations
@@ -20,8 +23,10 @@ import numpy as np
 
 import numerics
 import theory
+from numerics.activations import host_derivatives
 from proofs_check.verification.architectures import sizes_of
 from proofs_check.verification.judging import Check, judge
+from proofs_check.verification.statements import choices
 from proofs_check.verification.trials import Search, Trial
 from theory.ledger.apriori import WidthError, least_width
 from theory.theorems import HypothesisError, reference_network
@@ -67,7 +72,7 @@ def main(
         for seed in range(seeds)
     ]
     _show(f"width {width}: ‖H‖ at the centre, and bound / ‖H‖", columns, rows)
-    columns = ["ball", "seed", "found", *BALL]
+    columns = ["ball", "seed", "found", *BALL, "centre", "aligned"]
     rows = [
         [f"R = {radius:g}", str(seed), *_ratios(dense(ball_depth), width, seed, radius, BALL)]
         for radius in radii
@@ -121,7 +126,43 @@ def _ratios(
         cells.append("-" if check is None else f"{check.ratio:.3g}")
         if check is not None:
             found = f"{check.measured.value:.4g}"
+    if radius is not None:
+        cells += [_won(net.substitute({"m": width}), trial), f"{aligned(model, x, radius):.4g}"]
     return [found, *cells]
+
+
+def _won(net: theory.Network, trial: Trial) -> str:
+    """How many blocks of level ``operators`` are bounded from the centre, of how many."""
+    try:
+        statement = theory.hessian_bound(net, radius="R", level="operators")
+    except HypothesisError:
+        return "-"
+    found = choices(statement, trial.statistics, trial.radius, trial.other)
+    blocks = {name: value for name, value in found.items() if name.startswith("C_bar")}
+    return f"{sum(value.startswith('C_') for value in blocks.values())} of {len(blocks)}"
+
+
+def aligned(model: numerics.Model, x: np.ndarray, radius: float, candidates: int = 3) -> float:
+    """The largest ‖H‖ where a column of W^l, l >= 2, has grown by R along ``D^l delta^l``.
+
+    The signal of one neuron of layer l-1 grows most there; the neurons tried are those whose
+    curvature it then weighs most.
+    """
+    passes = numerics.trace(model, x)
+    best = 0.0
+    for layer in range(2, model.net.depth + 1):
+        pairs = zip(passes.z[layer - 2 : layer], model.net.activations[layer - 2 :], strict=False)
+        (_, _, below), (_, slopes, _) = (host_derivatives(a, np.asarray(z), 2) for z, a in pairs)
+        pushed = slopes * np.asarray(passes.delta[layer - 1])
+        signal = np.asarray(passes.delta[layer - 2])
+        size = float(np.linalg.norm(pushed))
+        gain = radius * size / np.sqrt(signal.size)
+        for neuron in np.argsort(-np.abs(below) * (np.abs(signal) + gain))[:candidates]:
+            weights = [np.array(w) for w in model.params["W"]]
+            weights[layer - 1][:, neuron] += radius * np.sign(signal[neuron]) * pushed / size
+            point = {**model.params, "W": tuple(weights)}
+            best = max(best, numerics.hessian_norm(model, x, point).lower)
+    return best
 
 
 def _held(net: theory.Network, level: str, trial: Trial) -> Check | None:

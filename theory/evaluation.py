@@ -52,15 +52,60 @@ def evaluate(
     Raises:
         MissingValueError: when a symbol has neither a value nor a definition.
     """
-    memo: dict[Term, Any] = {t: number(v) for t, v in values.items()}
     matrix = spectral or _float_spectral_norm
+    return _walk(term, values, definitions or {}, number, matrix, activations)[term]
+
+
+def choices(
+    term: Term,
+    values: Mapping[Term, Any],
+    definitions: Mapping[Term, Term],
+    *,
+    activations: Sequence[ActivationFunction] = (),
+) -> dict[Term, Term]:
+    """Which of several bounds is the least, for each symbol that is defined as a minimum.
+
+    Args:
+        term: the real term.
+        values: as for `evaluate`.
+        definitions: as for `evaluate`.
+        activations: as for `evaluate`.
+
+    Returns:
+        From the symbols that the term rests on to what they equal, the first of equal ones.
+    """
+    known = _walk(term, values, definitions, float, _float_spectral_norm, activations)
+    return {
+        symbol: min(_alternatives(value), key=known.__getitem__)
+        for symbol, value in definitions.items()
+        if symbol in known and symbol not in values and value.head == "min"
+    }
+
+
+def _alternatives(least: Term) -> list[Term]:
+    """What a minimum of minima is taken over."""
+    if least.head != "min":
+        return [least]
+    return [part for argument in least.args for part in _alternatives(argument)]
+
+
+def _walk(
+    term: Term,
+    values: Mapping[Term, Any],
+    definitions: Mapping[Term, Term],
+    number: Callable[[Any], Any],
+    matrix: Callable[[Sequence[Sequence[Any]]], Any],
+    activations: Sequence[ActivationFunction],
+) -> dict[Term, Any]:
+    """The values of all terms that the term is made of."""
+    memo: dict[Term, Any] = {t: number(v) for t, v in values.items()}
     pending = [term]
     while pending:
         node = pending[-1]
         if node in memo:
             pending.pop()
             continue
-        needs = _needs(node, definitions or {})
+        needs = _needs(node, definitions)
         missing = [n for n in needs if n not in memo]
         if missing:
             if len(pending) > 100_000:
@@ -74,7 +119,7 @@ def evaluate(
         else:
             memo[node] = _value(node, parts, number, matrix)
         pending.pop()
-    return memo[term]
+    return memo
 
 
 def _needs(node: Term, definitions: Mapping[Term, Term]) -> list[Term]:

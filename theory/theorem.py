@@ -190,6 +190,30 @@ class Theorem:
             self.side, known, evaluation.definitions_of(self.definitions), **kwargs
         )
 
+    def choices(self, values: Mapping[Term, Any], radius: float | None = None) -> dict[str, str]:
+        """Which of several bounds won, for each abbreviation that is the least of them.
+
+        Args:
+            values: as for `evaluate`.
+            radius: as for `evaluate`.
+
+        Returns:
+            From the abbreviation to what it equals, in plain text.
+
+        Raises:
+            MissingValueError: when a symbol has neither a value nor a definition.
+            ValueError: when the statement needs a radius and none is known.
+        """
+        from theory.writing.plain import plain
+
+        known = dict(values)
+        if self.radius is not None:
+            known[RADIUS] = self._radius(radius)
+        table = evaluation.definitions_of(self.definitions)
+        activations = self.network.activations if self.network and self.graph is None else ()
+        found = evaluation.choices(self.side, known, table, activations=activations)
+        return {plain(symbol): plain(value) for symbol, value in found.items()}
+
     def _radius(self, given: float | None) -> Any:
         if given is not None:
             return given

@@ -216,11 +216,7 @@ def bound_sides(
         seen: dict[Any, float] = dict(measured["x"])
         return Sides.exactly(float(right(seen if radius is None else seen | {"R": radius})))
     table = definitions_of(statement.definitions)
-    chosen = apriori_constants(statement, measured["x"])
-    known = {
-        t: chosen[t] if t in chosen else _leaf(t, measured, radius, other)
-        for t in leaves(right, table)
-    }
+    known = _known(statement, right, table, measured, radius, other)
     net = network_of(statement)
     activations = net.activations if net.is_dense else ()
 
@@ -232,6 +228,41 @@ def bound_sides(
             return math.inf
 
     return Sides(end("lower"), end("value"), end("upper"))
+
+
+def choices(
+    theorem: Theorem,
+    measured: Mapping[str, Measurement],
+    radius: float | None,
+    other: Callable[[Term], Sides],
+) -> dict[str, str]:
+    """Which of several bounds won on a network, for each abbreviation that is the least of them.
+
+    Args:
+        theorem: a theorem about a network.
+        measured: as for `bound_sides`.
+        radius: as for `bound_sides`.
+        other: as for `bound_sides`.
+    """
+    table = definitions_of(theorem.definitions)
+    known = _known(theorem, theorem.side, table, measured, radius, other)
+    return theorem.choices({t: s.value for t, s in known.items()}, radius)
+
+
+def _known(
+    statement: Statement,
+    right: Term,
+    table: Mapping[Term, Term],
+    measured: Mapping[str, Measurement],
+    radius: float | None,
+    other: Callable[[Term], Sides],
+) -> dict[Term, Sides]:
+    """What a bound rests on, measured."""
+    chosen = apriori_constants(statement, measured["x"])
+    return {
+        t: chosen[t] if t in chosen else _leaf(t, measured, radius, other)
+        for t in leaves(right, table)
+    }
 
 
 def apriori_constants(statement: Statement, here: Measurement) -> dict[Term, Sides]:
