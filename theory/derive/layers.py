@@ -261,7 +261,8 @@ def _shared_movement(index: int, moved: Judgement, d: Derivation) -> Judgement:
     its own distance, and the squares of these distances add up to at most R^2.
     """
     parts = []
-    known = {norm(t): d.known[norm(t)] for t in (weights(index, d.point), *_below(index, d))}
+    parts_of = [norm(t) for t in (weights(index, d.point), *_below(index, d))]
+    known = {size: d.known[size] for size in parts_of if size in d.known}
     own = norm(minus(weights(index, d.point), weights(index, CENTRE)))
     known[own] = kernel.by_form(own, own)
     if index > 1:

@@ -147,6 +147,7 @@ def _derive(
     found.forward()
     found.backward()
     if ball:
+        d.shared = True
         on_ball(d)
     judgement = bound_hessian(d)
     if ball:
