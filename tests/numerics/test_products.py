@@ -58,6 +58,13 @@ def test_products_are_derivatives(widths, trainable):
                 ("N", high, low): slopes[:, None] * jacobian,
                 ("C", low, high): jacobian.T @ curved,
             }
+            if high > low:
+                wanted["n", high, low] = jacobian
+                wanted["b", high, low] = maps.bends[high - 1][:, None] * jacobian
+                rows = float(jnp.max(jnp.linalg.norm(jacobian, axis=1)))
+                ends = maps.norm("w", high, low)
+                assert ends.lower <= rows * (1 + 1e-12)
+                assert rows <= ends.upper * (1 + 1e-12) <= rows * (1 + 1e-9)
             for key, matrix in wanted.items():
                 truth = float(jnp.linalg.norm(matrix, 2))
                 ends = maps.norm(*key)
@@ -69,6 +76,23 @@ def test_products_are_derivatives(widths, trainable):
                 np.testing.assert_allclose(
                     linear.adjoint(np.eye(linear.shape[0])), matrix.T, atol=1e-12
                 )
+
+
+def test_rows_of_a_product_in_several_pieces(monkeypatch):
+    model = build((4, 9, 11), ("tanh", "sin"))
+    maps = products(model, np.ones(4))
+    whole = maps.norm("w", 2, 1)
+    monkeypatch.setattr("numerics.products.ROWS", 4)
+    assert maps.norm("w", 2, 1) == pytest.approx(whole, rel=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("name", "row", "col"), [("n", 1, 1), ("b", 2, 2), ("w", 1, 2), ("n", 1, 2), ("k", 2, 1)]
+)
+def test_layers_that_do_not_fit_are_refused(name, row, col):
+    maps = products(build((3, 5, 4), ("tanh", "tanh")), np.ones(3))
+    with pytest.raises(KeyError, match="is not measured"):
+        maps.norm(name, row, col)
 
 
 @pytest.mark.parametrize("shape", [(60, 90), (90, 60), (70, 70)])
