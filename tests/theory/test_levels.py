@@ -235,6 +235,21 @@ def test_operators_on_the_ball_is_between_the_centre_and_layers(case):
     assert thm.evaluate(values, radius=0.0) <= centre * (1 + 1e-12)
 
 
+def test_which_bound_won_is_named():
+    net = theory.reference_network(2, trainable=False)
+    stats = {name: [0.5] * 3 for name in (*NAMES, "lam", "beta", "gamma")} | {"m": [9, 100, 100]}
+    stats |= {name: np.full((6, 6), 0.01) for name in PAIR_STATISTICS}
+    thm = theory.hessian_bound(net, radius="R", level="operators")
+    values = as_values(2, stats)
+    near, far = (thm.choices(values, radius=r) for r in (0.0, 50.0))
+    assert near.keys() == far.keys()
+    assert near["C_bar_1,1"].startswith("C_1,1 + V_1")
+    assert far["C_bar_1,1"] == "beta_1 q_bar_1 + y_bar_2"
+    assert (near["N_bar_1,1"], far["N_bar_1,1"]) == ("N_1,1 + beta_1 Z_1", "lambda_1")
+    with pytest.raises(ValueError, match="radius"):
+        thm.choices(values)
+
+
 @given(statistics())
 def test_operators_is_the_formula(case):
     depth, trained, _, t = case
