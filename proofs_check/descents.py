@@ -148,6 +148,7 @@ def descent(
         "mu": least,
         "mu_inverse": 1.0 / least,
         "slope_sup": slope,
+        "slope_inverse": 1.0 / slope,
         "bend_sup": bend,
         "rate": 1.0 - tried * least,
         "R": 2.0 * start / math.sqrt(least) * (1 + 1e-12),

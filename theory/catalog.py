@@ -53,6 +53,7 @@ ROWS: Final[dict[str, str]] = {
     "LZB20/A11-smoothness": "theory.ledger.optimization:smoothness",
     "LZB20/A11-outer": "theory.ledger.optimization:nonlinear_output",
     "LZB20/A12": "theory.ledger.not_lazy:least_distance",
+    "LZB20/A12-floor": "theory.ledger.not_lazy:halved",
     "LZB20/A12-multiple": "theory.ledger.not_lazy:multiple_distance",
     "LZB20/A12-hessian": "theory.ledger.not_lazy:multiple_hessian",
     "LZB20/A12-kernel": "theory.ledger.not_lazy:multiple_kernel",

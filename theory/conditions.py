@@ -8,6 +8,7 @@ NUMBERS = {
     ("le", "smoothness", "step_size"): ("step size", "the step size eta is at most 1/beta"),
     ("eq", "mu", "rate", "step_size"): ("rate", "kappa = 1 - eta mu, which is not negative"),
     ("eq", "mu", "mu_inverse"): ("positive kernel", "mu is positive"),
+    ("eq", "slope_inverse", "slope_sup"): ("positive slope", "Gamma is positive"),
     ("le", "R", "mu_inverse"): (
         "radius",
         "the ball has a radius R of at least 2 |F0 - y|/sqrt(mu)",
@@ -21,6 +22,7 @@ ON_BALL = {
     ),
     "mu": ("positive kernel on the ball", "the least eigenvalue of K is at least mu on the ball"),
 }
+HALVED = ("halved residual", "the residual has fallen to half of what it was, at most")
 STEP = ("gradient descent", "each point is one step of gradient descent after the one before")
 
 
@@ -39,9 +41,15 @@ def condition(formula: Term) -> tuple[str, str] | None:
     if formula.head == "ball":
         found = [name for name in ON_BALL if name in symbols]
         return ON_BALL[found[0]] if len(found) == 1 else None
+    if formula.head == "le" and not symbols and _speaks_of_labels(formula):
+        return HALVED
     if formula.head in ("le", "eq"):
         return NUMBERS.get((formula.head, *sorted(symbols)))
     return None
+
+
+def _speaks_of_labels(formula: Term) -> bool:
+    return any(t.head == "op" and t.args[0] == "labels" for t in subterms(formula))
 
 
 __all__ = ["condition", "is_step"]

@@ -148,9 +148,21 @@ _WHY = {
     "b": "at most n_{l,k} times c_l",
     "max": "maximum of Gaussians of standard deviation O(1)",
     "part": "bounds on the sub-models' Hessian norms, uniform in their number",
+    "distance": "at most R for a point of the ball",
+    "residual": "outputs of variance O(1) at a random start, and labels of order one",
     "gradient": "|grad f|^2 = K(x, x), a sum of products of a_l and g_l",
 }
 
+_OF_TRAINING = {
+    "mu": "least eigenvalue of the limiting kernel on the training set, which does not grow",
+    "mu_inverse": "least eigenvalue of the limiting kernel, positive where no two inputs are "
+    "parallel; the kernel stays near it on the ball",
+    "slope_sup": "|J|^2 = |K| on a fixed training set, K a sum of products of a_l and g_l",
+    "slope_inverse": "|J|^2 = |K| on a fixed training set, K a sum of products of a_l and g_l",
+    "rate": "at most 1, as kappa + eta mu = 1",
+    "rate_power": "at most 1, as kappa + eta mu = 1",
+}
+_AT_MOST_ONE = frozenset({"rate", "rate_power"})
 
 PROVED = frozenset({"s", "a", "g", "q", "r", "h", "c"})
 """Layer statistics of dense networks whose order is proved: A7 a priori bounds each by a quantity
@@ -223,6 +235,8 @@ class _Walk:
             return self.nodes.statistic(term)
         if term.head == "norm":
             return self._norm(term, plain(term))
+        if term.head == "sym" and term.args[0] in _OF_TRAINING:
+            return self._of_training(term.args[0], plain(term))
         if term.head == "sym" and term.args[0] == "part_beta":
             return OrderAssumption(plain(term), CONSTANT, _WHY["part"])
         if term.head != "sym" or term.args[0] not in (*STATISTICS, *PAIR_STATISTICS):
@@ -239,6 +253,13 @@ class _Walk:
             for _ in range({"q": 0, "c": 0, "y": 2}.get(name, 1)):
                 growth = growth * self._strength(index)
         return OrderAssumption(plain(term), growth, _WHY[name], name in PROVED)
+
+    def _of_training(self, name: str, shown: str) -> OrderAssumption:
+        """Numbers of a training run; a contraction is at most 1 and may be anything below it."""
+        if name in _AT_MOST_ONE and self.relation != "O":
+            msg = f"the order of {shown} is known from above alone, not {self.relation}"
+            raise ValueError(msg)
+        return OrderAssumption(shown, CONSTANT, _OF_TRAINING[name], name in _AT_MOST_ONE)
 
     def _over_range(self, term: Term) -> Growth:
         """Of a sum or maximum over an index: written out, or m times or once its general term."""
@@ -302,6 +323,13 @@ class _Walk:
             return self._hessian(inner, shown)
         if "jac" in heads:
             return OrderAssumption(shown, CONSTANT, _WHY["gradient"])
+        if any(t.head == "op" and t.args[0] in ("F", "labels") for t in subterms(inner)):
+            return OrderAssumption(shown, CONSTANT, _WHY["residual"])
+        named = [t.args[0] for t in subterms(inner) if t.head == "op"]
+        if named and set(named) == {"theta"}:
+            radius = Growth(frozenset({Monomial(radius=Fraction(1))}))
+            reach = CONSTANT if self.fixed_radius else radius
+            return OrderAssumption(shown, reach, _WHY["distance"])
         if inner.head == "op" and inner.args[0] == "alpha":
             return OrderAssumption(shown, of_width(self.widths[inner.args[3]]) ** HALF, _WHY["a"])
         if kind == "inf" and self.widths:

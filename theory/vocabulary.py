@@ -159,6 +159,7 @@ QUANTITIES: dict[str, Quantity] = named_once(
         "rate_power", r"\kappa^{{{}}}", "contraction of the loss in so many steps", "a number"
     ),
     Quantity("slope_sup", r"\Gamma", "bound on the Jacobian of F over the ball", "spectral norm"),
+    Quantity("slope_inverse", r"\Gamma^{{-1}}", "the inverse of Gamma", "a number"),
     Quantity(
         "bend_sup",
         "B",

@@ -16,7 +16,7 @@ SET = make("input", "X")
 SPACE = make("space", "samples")
 ONE = make("rat", Fraction(1))
 TWO = make("rat", Fraction(2))
-R, ETA, MU, INVERSE, RATE, BETA, SLOPE, BEND = (
+R, ETA, MU, INVERSE, RATE, BETA, SLOPE, BEND, SLOPE_INVERSE = (
     make("sym", name)
     for name in (
         "R",
@@ -27,6 +27,7 @@ R, ETA, MU, INVERSE, RATE, BETA, SLOPE, BEND = (
         "smoothness",
         "slope_sup",
         "bend_sup",
+        "slope_inverse",
     )
 )
 
@@ -50,11 +51,18 @@ def _size(term: Term, kind: str = "2") -> Term:
 
 def is_number(formula: Term) -> bool:
     """A condition on step size, rate, mu or radius, all of it written as it must be."""
-    known = {
+    known: set[Term] = {
         make("le", make("mul", ETA, BETA), ONE),
         make("eq", make("add", RATE, make("mul", ETA, MU)), ONE),
         make("eq", make("mul", MU, INVERSE), ONE),
     }
+    known.add(make("eq", make("mul", SLOPE, SLOPE_INVERSE), ONE))
+    points = [v for v in free(formula) if v.head == "point" and v is not STAR]
+    if len(points) == 2:  # the residual at one has fallen to half of that at the other
+        half = make("rat", Fraction(1, 2))
+        for here, there in (points, points[::-1]):
+            sizes = [_size(_residual(p)) for p in (here, there)]
+            known.add(make("le", sizes[0], make("mul", half, sizes[1])))
     centres = [v for v in free(formula) if v.head == "point"]
     if len(centres) == 1:
         reach = make("mul", TWO, _size(_residual(centres[0])), make("pow", INVERSE, Fraction(1, 2)))

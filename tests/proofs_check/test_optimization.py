@@ -20,6 +20,7 @@ from theory.terms import eq, le, make, minus, mul, norm, power, rat, substitute
 from theory.vocabulary import CENTRE, kernel_matrix, loss, outputs, parameters, residual, symbol
 
 ALONG_A_PATH = (
+    "LZB20/A12-floor",
     "LZB20/A11",
     "LZB20/A11-radius",
     "LZB20/A11-induction",
@@ -183,6 +184,7 @@ def test_a_faster_rate_fails():
         "LZB20/A11-distance",
         "LZB20/A11-step",
         "LZB20/A12",
+        "LZB20/A12-floor",
     ],
 )
 def test_no_hypothesis_can_be_dropped_from_the_proof(name):
@@ -254,6 +256,49 @@ def test_the_distance_does_not_shrink_with_the_width_but_with_the_multiple():
         bounds.append((start - left) / env.reals["slope_sup"])
     assert all(b <= d for b, d in zip(bounds, distances, strict=True))
     assert min(distances) > 0.2 * max(distances)
+
+
+def test_where_the_residual_has_halved_the_distance_is_bounded_from_below():
+    """Held as soon as it has halved; three times the bound, or without halving, it fails."""
+    thm = theory.catalog["LZB20/A12-floor"]
+    rng = np.random.default_rng(3)
+    model, x, y = model_of(3, "identity"), rng.standard_normal((1, 3)), np.array([2.0])
+    env = descent(model, x, y, 2)
+    assert all(evaluate(a, env) for a in thm.proof.assumptions)
+    left, right = thm.statement.args
+    assert evaluate(thm.statement, env).ratio == pytest.approx(0.5, abs=0.05)  # all of it is gone
+    assert not evaluate(le(mul(rat(3), left), right), env)
+    short = descent(model, x, y, 1, eta=1e-4)
+    halved = next(a for a in thm.assumptions if a.name == "halved residual")
+    assert not evaluate(halved.formulas[0], short)
+    assert not evaluate(thm.statement, short)
+
+
+@pytest.mark.parametrize(
+    ("name", "order", "rests_on"),
+    [
+        ("A11-induction", "O(1)", {"rate_power_t", "|F0 - labels|"}),
+        ("A11-distance", "O(1)", {"|F0 - labels|", "mu_inverse"}),
+        ("A12-floor", "Omega(1)", {"|F0 - labels|", "slope_inverse"}),
+        ("A12", "O(R)", {"|F - labels|", "slope_sup", "|theta - theta0|"}),
+    ],
+)
+def test_orders_of_training_say_what_they_rest_on(name, order, rests_on):
+    found = theory.catalog[f"LZB20/{name}"].order
+    assert str(found) == order
+    assert {a.symbol for a in found.assumptions} == rests_on
+    for assumption in found.assumptions:
+        assert assumption.proved == (assumption.symbol == "rate_power_t")
+
+
+def test_other_claims_about_residuals_are_extra_assumptions():
+    proof = theory.catalog["LZB20/A12-floor"].proof
+    halved = next(a for a in proof.assumptions if a.head == "le" and "labels" in str(a))
+    third = le(halved.args[0], mul(rat(1, 3), norm(residual(CENTRE))))
+    for formula in (third, le(halved.args[1], halved.args[0])):
+        rest = tuple(formula if a is halved else a for a in proof.assumptions)
+        report = check(replace(proof, assumptions=rest), second_opinion=False)
+        assert "of no known kind" in str(report.failures)
 
 
 @pytest.mark.parametrize("kappa", [0.0, 0.25, 7.0])

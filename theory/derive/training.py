@@ -606,6 +606,23 @@ def least_distance(point: Term) -> Judgement:
     return chain(kernel.congruence(norm(h), {h: same}), bound_norm(value, known))
 
 
+def halved_distance(point: Term) -> Judgement:
+    """``|r_0| / (2 Gamma) <= |theta - theta_0|`` where the residual has halved."""
+    first = norm(residual(CENTRE))
+    half = mul(rat(1, 2), first)
+    fallen = kernel.hypothesis(le(norm(residual(point)), half))
+    way = mul(SLOPE, distance(point))
+    both = raised(least_distance(point), add(N, way), {N: fallen})
+    apart = restated(both, add(half, half), add(half, way))
+    gone = use("cancel", bind={Z: half, X: half, Y: way}, given=[apart])
+    inverse = symbol("slope_inverse")
+    scaled = kernel.monotone(mul(inverse, N), {N: gone})
+    unit = kernel.hypothesis(eq(mul(SLOPE, inverse), ONE))
+    one = kernel.congruence(mul(N, distance(point)), {N: unit})
+    end = rearranged(chain(rearranged(scaled, one.conclusion.args[0]), one), distance(point))
+    return chain(kernel.by_form(mul(half, inverse), end.conclusion.args[0]), end)
+
+
 def bend_bound(count: int, point: Term) -> Judgement:
     """``|sum_i r_i H_i| <= sqrt(n) |r| max_i |H_i|``."""
     r = residual(point)
@@ -709,6 +726,7 @@ __all__ = [
     "bend_bound",
     "descend",
     "descend_forever",
+    "halved_distance",
     "least_distance",
     "loss_hessian_bound",
     "multiple_distance",

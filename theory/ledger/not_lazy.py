@@ -5,6 +5,8 @@ Source: Liu, Zhu and Belkin 2020, Section 1 and Section 6 (contrast with lazy tr
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import sympy
 
 from theory.derive import training
@@ -35,6 +37,13 @@ def least_distance() -> Theorem:
     """``|r_0| <= |r| + Gamma |theta - theta_0|``: what the residual falls by is moved for."""
     title = "how far the parameters must move for the residual to fall"
     return _theorem("LZB20/A12", title, training.least_distance(POINT), ball=True)
+
+
+def halved() -> Theorem:
+    """``|r_0| / (2 Gamma) <= |theta - theta_0|`` where the residual has halved: not lazy."""
+    title = "where the residual has halved the parameters have moved"
+    theorem = _theorem("LZB20/A12-floor", title, training.halved_distance(POINT), ball=True)
+    return replace(theorem, below=True)
 
 
 def multiple_distance() -> Theorem:

@@ -134,11 +134,12 @@ def _held(described: Assembly) -> Measure:
 @row("LZB22/B1")
 def independent() -> Experiment:
     """B1: the norm is that of the largest block; without independence there are no blocks."""
+    order = theory.catalog["LZB22/B1"].order
     holds = Family(
         "m independent weak sub-models, weights +-1, s = sqrt(m)",
         "||H|| of the whole, by Lanczos on all parameters",
         _held(assembly()),
-        theta(-HALF, "B1: |H| = m^(-1/2) max_i |H(g_i)|"),
+        theta(-HALF * order.exponent("eta"), f"B1: {order} at eta = m^(-1/2)"),
         "eq",
         widths=COUNTS,
         seeds=SEEDS,
@@ -191,11 +192,12 @@ def _relative(described: Assembly) -> Measure:
 @row("LZB22/B2")
 def gradient() -> Experiment:
     """B2: the gradient stays, at s = sqrt(m) alone; relative to it the scale does not matter."""
+    floor, size = (theory.catalog[f"LZB22/{n}"].order for n in ("B2-floor", "B2"))
     holds = Family(
         "m independent weak sub-models, s = sqrt(m)",
         "|grad f| of the whole, Euclidean",
         _least(assembly()),
-        theta(0, "B2: c <= |grad f| <= C"),
+        theta(floor.exponent("m"), f"B2-floor: {floor} from below, B2: {size} from above"),
         "ge",
         widths=COUNTS,
         seeds=SEEDS,

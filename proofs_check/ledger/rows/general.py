@@ -14,8 +14,10 @@ import theory
 from numerics.activations import host_derivatives
 from numerics.models import Model, trace
 from proofs_check import data
-from proofs_check.ledger.experiment import Experiment, Family, Measure, Sample, at_most, row
+from proofs_check.ledger.experiment import Experiment, Family, Measure, Sample, row
+from proofs_check.verification.statements import predicted_order
 from theory.evaluation import definitions_of, evaluate
+from theory.ledger import general_layers as general
 from theory.ledger.general_layers import bound
 from theory.networks import Activation, Dense, Input, Network, Readout
 from theory.networks import width as symbol
@@ -40,7 +42,7 @@ def general_layers() -> Experiment:
         f"dense layers as general ones, tanh, depth {DEPTH}, readout fixed",
         "‖H‖ at the centre, against C_1 Q_221 Q_inf",
         _measured(theory.reference_network(DEPTH, inputs=DIM), definitions),
-        at_most(-HALF, "A6: Q_inf of dense layers; C_1 and Q_221 are Theta(1)", HALF),
+        predicted_order(general.dense(theory.reference_network(DEPTH))),
     )
     m = symbol("m")
     crossed = Network(Input(DIM), Dense(m), Dense(m), Activation("square"), Readout())

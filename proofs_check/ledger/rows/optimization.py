@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import numerics
+import theory
 from numerics.models import Model
 from numerics.training import Training, gradient_descent, smoothness
 from proofs_check.ledger.experiment import (
@@ -282,7 +283,7 @@ def gradient_descent_converges() -> Experiment:
         behind.words,
         "|K_T - K_0| / |K_0| of phi(f), Frobenius",
         _kernel_behind(),
-        theta(0, "A9: ‖H of phi(f)‖ is Theta(1)"),
+        theta(theory.catalog["LZB20/A9"].order.exponent("m"), "A9: ‖H of phi(f)‖ is Theta(1)"),
         widths=WIDTHS,
         slack=0.15,
     )
@@ -298,7 +299,7 @@ def gradient_descent_converges() -> Experiment:
         narrow.words,
         "|K_T - K_0| / |K_0|, Frobenius",
         _narrowed_kernel,
-        theta(0, "A10: ‖H‖ of a bottleneck is Theta(1)"),
+        theta(theory.catalog["LZB20/A10"].order.exponent("m"), "A10: ‖H‖ stays"),
         widths=WIDTHS,
         seeds={"quick": 24, "full": 48},
         slack=0.1,
@@ -331,11 +332,14 @@ def _distance(alpha_power: Fraction | None = None) -> Measure:
 def not_lazy() -> Experiment:
     """A12: the parameters move by Theta(1) and the kernel less and less; a multiple is lazy."""
     words = f"tanh, one hidden layer, signs, {COUNT} inputs, {STEPS} steps, Gamma certified"
+    floor, reach = (theory.catalog[f"LZB20/{n}"].order for n in ("A12-floor", "A11-distance"))
     moves = Family(
         words,
         "|theta_T - theta_0|, against (|r_0| - |r_T|) / Gamma",
         _distance(),
-        theta(0, "A12: Gamma |theta - theta_0| >= |r_0| - |r|, and Gamma is Theta(1)"),
+        theta(
+            floor.exponent("m"), f"A12-floor: {floor} from below, A11-distance: {reach} from above"
+        ),
         "ge",
         widths=WIDTHS,
         slack=0.1,
