@@ -381,10 +381,11 @@ def range_intro(index: Arg, low: int, high: Arg) -> Judgement:
     """``|- low <= index <= high`` where both can be seen: numbers, or 0 <= l + a <= l + b.
 
     Raises:
-        KernelError: when one of them cannot; an index variable is a natural number, no more.
+        KernelError: when one of them cannot; an index variable is a natural number, no more, and
+            what starts from l - 1 may start below all layers.
     """
     for small, large in ((low, index), (index, high)):
-        if not _seen_at_most(small, large):
+        if type(low) is not int or not _seen_at_most(small, large):
             msg = f"{small} <= {large} is not seen from its form"
             raise KernelError(msg)
     conclusion = make("range", index, low, high)
@@ -432,13 +433,13 @@ def forall_elim(premise: Judgement, index: Arg) -> Judgement:
 def forall_intro(name: str, low: int, formula: Term, cases: Sequence[Judgement]) -> Judgement:
     """From P(low), ..., P(low + n - 1): P(l) for all l in that range of n >= 1 integers."""
     variable = make("index", name, 0)
+    if not cases or type(low) is not int:
+        msg = "needs an integer to start from and at least one case"
+        raise KernelError(msg)
     for i, case in enumerate(cases):
         if case.conclusion is not substitute(formula, {variable: low + i}):
             msg = f"case {low + i} is {case.conclusion}, not {formula} there"
             raise KernelError(msg)
-    if not cases or type(low) is not int:
-        msg = "needs an integer to start from and at least one case"
-        raise KernelError(msg)
     conclusion = make("forall", name, low, low + len(cases) - 1, formula)
     return _judge(_union(cases), conclusion, "forall_intro", (name, low, formula), cases)
 

@@ -197,8 +197,9 @@ def test_forall_needs_every_case():
     assert kernel.forall_intro("l", 1, formula, cases).conclusion.args[2] == 2
     with pytest.raises(KernelError):
         kernel.forall_intro("l", 1, formula, cases[::-1])
-    with pytest.raises(KernelError):
-        kernel.forall_intro("l", 1, formula, [])
+    for low, given in ((1, []), (INDEX, cases)):
+        with pytest.raises(KernelError, match="an integer to start from"):
+            kernel.forall_intro("l", low, formula, given)
 
 
 def test_sum_last_carries_its_range():

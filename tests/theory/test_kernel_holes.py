@@ -103,6 +103,14 @@ def test_terms_that_share_their_parts_are_handled_quickly():
         kernel.monotone(norm(make("scale", template, make("id", PARAMS))), {hole: below})
 
 
+@pytest.mark.parametrize("offset", [-1, 0, 1])
+def test_a_range_starts_from_a_number(offset):
+    """It once gave ``l-1 <= l-1 <= l+1``, which at l = 0 speaks of a layer that there is not."""
+    start = make("index", "l", offset)
+    with pytest.raises(KernelError, match="is not seen from its form"):
+        kernel.range_intro(start, start, make("index", "l", 1))
+
+
 def test_families_of_lemmas_are_limited():
     with pytest.raises(UnknownLemmaError):
         schema("entrywise", (10**6,))
