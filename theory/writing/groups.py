@@ -15,8 +15,15 @@ from theory.terms import Term
 from theory.writing.families import Env, NoFormError, fit, generalise, skeleton
 from theory.writing.lines import Line, Uses
 
-NAMES = {"P": ("l", "k"), "M": ("k", "k'"), "zero": ("l", "k")}
+NAMES = {
+    "P": ("l", "k"),
+    "M": ("k", "k'"),
+    "zero": ("l", "k"),
+    "pair_curve": ("k", "k'"),
+    "pair_cross": ("k'", "k"),
+}
 Chain = tuple[tuple[str, Any], ...]  # relations and right sides
+MOST = 64  # up to so many terms without a common form are sorted into some that have one
 MANY = 3  # from so many values on a range is written with inequalities
 
 
@@ -76,18 +83,41 @@ def bundle(
 
 
 def _bundles(items: Sequence[Any], members: Sequence[int]) -> list[Bundle]:
-    family = items[members[0]][0]
-    rows = _rows(family, [items[i][2] for i in members])
+    found = _joined(items, members)
+    if found is not None:
+        return [found]
+    if len(members) == 1:
+        return [Bundle((members[0],), (), ({},), tuple(items[members[0]][3]))]
+    return [b for some in _parted(items, members) for b in _bundles(items, some)]
+
+
+def _joined(items: Sequence[Any], members: Sequence[int]) -> Bundle | None:
+    """The members as one, or None where they have no common general form."""
+    rows = _rows(items[members[0]][0], [items[i][2] for i in members])
     if len(members) > 1 and not rows[0]:
-        return [b for i in members for b in _bundles(items, [i])]
+        return None
     try:
         columns = zip(*(items[i][3] for i in members), strict=True)
         forms = tuple(generalise(column, rows) for column in columns)
     except NoFormError:
-        if len(members) == 1:
-            return [Bundle((members[0],), (), ({},), tuple(items[members[0]][3]))]
-        return [b for i in members for b in _bundles(items, [i])]
-    return [Bundle(tuple(members), tuple(rows[0]), rows, forms)]
+        return None
+    return Bundle(tuple(members), tuple(rows[0]), rows, forms)
+
+
+def _parted(items: Sequence[Any], members: Sequence[int]) -> list[list[int]]:
+    """Members without a common form in lots that have one, each of many or of one."""
+    lots: list[list[int]] = []
+    if len(members) <= MOST:
+        for i in members:
+            for lot in lots:
+                if _joined(items, [*lot, i]) is not None:
+                    lot.append(i)
+                    break
+            else:
+                lots.append([i])
+    kept = [lot for lot in lots if len(lot) >= MANY]
+    alone = set(members).difference(*kept)
+    return [*kept, *([i] for i in members if i in alone)]
 
 
 def range_of(rows: Sequence[Env]) -> str:
