@@ -358,6 +358,17 @@ def test_long_ranges_are_listed_in_lines():
     assert all(width(line) <= 20 for line in lines)
 
 
+def test_terms_without_a_common_form_are_sorted_into_some_that_have_one():
+    odd = [(("M", "", (i, 9), (mul(symbol("a", i), symbol("q", 9 + i % 2)),))) for i in range(1, 8)]
+    found = bundle(odd)
+    assert sorted(b.members for b in found) == [(0, 2, 4, 6), (1, 3, 5)]
+    for some in found:
+        for member, row in zip(some.members, some.rows, strict=True):
+            assert unfold(some.forms[0], row) is odd[member][3][0]
+    pair = bundle([odd[0], odd[2], odd[1]])  # two of a form are no family
+    assert [len(b.members) for b in pair] == [1, 1, 1]
+
+
 def test_a_matrix_over_nodes_is_written_by_a_general_entry():
     nodes = [1, 3, 6, 9]
     entries = [symbol("M", min(i, j), max(i, j)) for i in nodes for j in nodes]
@@ -453,7 +464,7 @@ def test_a7_says_what_a_paper_says():
     text = theory.catalog["LZB20/A7"].to_latex()
     for line in (
         r"\bar s_{l} &= s_{l} + \frac{R}{\sqrt{m_{l-1}}} && (1\le l\le 3)",
-        r"Z_{l} &= R a_{l-1} + \bar s_{l} E_{l-1} && (l=2,3)",
+        r"Z_{l} &= R\,\sqrt{\sum_{j=1}^{l} K_{l,j}^{2}} && (l=2,3)",
         r"\bar y_{l} &= \bar t_{l} \bar s_{l} \lambda_{l-1} && (l=2,3)",
         r"\bar M_{k,k} &= \beta_{k} \bar q_{k} \bar P_{k,k}^{2} + \sum_{l=k+1}^{3} \bar y_{l}",
         r"\nabla^2 f(\theta;x) &",
