@@ -68,6 +68,7 @@ ROWS: Final[dict[str, str]] = {
     "LZB22/B4": "theory.theorems:assembly_recursion",
     "LZB22/B4-summed": "theory.theorems:summed_recursion",
     "LZB22/B5": "theory.ledger.neurons:every_neuron",
+    "LZB22/B5-ball": "theory.ledger.neurons:neuron_on_ball",
     "LZB22/B5-identity": "theory.ledger.neurons:neuron_identity",
     "LZB22/B6": "theory.ledger.bottleneck:narrowest",
     "LZB22/B7": "theory.ledger.assemblies:strong",

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import cache
+from types import SimpleNamespace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -14,7 +17,10 @@ import proofs_check
 import theory
 from proofs_check.measuring.environment import Environment
 from proofs_check.measuring.evaluate import Comparison, evaluate
+from proofs_check.measuring.graph_environment import GraphEnvironment
+from proofs_check.measuring.graph_models import GraphArchitecture, GraphModel
 from proofs_check.neurons import below, measure_neuron
+from theory.ledger.neurons import neuron_on_ball
 from theory.lemmas import vector_variable
 from theory.lemmas.networks import TARGET
 from theory.proofs import linearize
@@ -261,3 +267,83 @@ def test_the_bound_of_a_described_network_is_the_one_measured():
     assert found
     assert found.right == pytest.approx(measure_neuron(model, 3, 0, x).bound, rel=1e-10)
     assert all(evaluate(h, env) for h in thm.judgement.hypotheses)
+
+
+# -- on a ball, for the layers of a described network ----------------------------------------------
+
+SMALL = theory.Network(
+    theory.Input(3),
+    theory.Dense(4),
+    theory.Activation("tanh"),
+    theory.Dense(3),
+    theory.Activation("sin"),
+    theory.Dense(2),
+    theory.Activation("softplus"),
+    theory.Readout(),
+)
+
+
+architecture = cache(GraphArchitecture)  # each compiles once
+
+
+def neuron_place(thm, model, x, k, radius, seed):
+    """The environment of neuron k as an output, at the centre and at a point of the ball."""
+    arch = architecture(thm.graph, k)
+    count = len([n for n in thm.graph.nodes if n.index in arch.blocks])
+    params = tuple(np.asarray(w) for w in model.params["W"][:count])
+    random = np.random.default_rng(seed)
+    steps = [random.standard_normal(w.shape) for w in params]
+    length = np.sqrt(sum(float((s * s).sum()) for s in steps))
+    far = tuple(w + radius * (1 - 1e-12) / length * s for w, s in zip(params, steps, strict=True))
+    return GraphEnvironment(
+        GraphModel(arch, params, {}, seed),
+        {"theta0": params, "theta": far},
+        {"x": x},
+        {"R": radius},
+        definitions=thm.definitions,
+    )
+
+
+@pytest.mark.parametrize("which", [2, 3])
+@pytest.mark.parametrize("radius", [0.0, 0.3, 3.0])
+def test_every_neuron_is_bounded_on_the_ball(which, radius):
+    thm = neuron_on_ball(SMALL, which)
+    assert proofs_check.check(thm).ok
+    model = numerics.instantiate(SMALL, seed=which)
+    x = np.random.default_rng(which).standard_normal(3)
+    for k in range(SMALL.widths[which]):
+        env = neuron_place(thm, model, x, k, radius, seed=k)
+        assert all(evaluate(h, env) for h in thm.judgement.hypotheses)
+        found = evaluate(thm.statement, env)
+        assert found
+        if radius == 0.0:
+            exact = np.linalg.norm(dense_hessian(model, x, which, k), 2)
+            assert found.left == pytest.approx(exact, rel=1e-7)
+            assert found.ratio > 1 / 20
+
+
+def test_a_neurons_bound_at_the_centre_is_not_one_on_the_ball():
+    """Around zero weights, where the bound at the centre is attained, the norm grows."""
+    centre, ball = (neuron_on_ball(SMALL, 2, radius) for radius in (None, "R"))
+    nothing = SimpleNamespace(params={"W": [np.zeros((4, 3)), np.zeros((3, 4))]})
+    exceeded = 0
+    for seed in range(6):
+        still = neuron_place(centre, nothing, np.ones(3), 0, 0.5, seed)
+        env = neuron_place(ball, nothing, np.ones(3), 0, 0.5, seed)
+        at_centre, on_ball = evaluate(centre.statement, still), evaluate(ball.statement, env)
+        assert at_centre.ratio == pytest.approx(1.0, rel=1e-9)
+        assert on_ball
+        exceeded += on_ball.left > at_centre.right * (1 + 1e-6)
+    assert exceeded
+
+
+def test_the_order_of_a_neuron_on_the_ball():
+    order = theory.catalog["LZB22/B5-ball"].order
+    assert (order.exponent("m"), order.exponent("log")) == (-0.5, 0.5)
+    assert order.exponent("R") == 1
+
+
+@pytest.mark.parametrize("which", [1, 4, 2.0, True])
+def test_layers_without_a_theorem_on_the_ball_are_named(which):
+    with pytest.raises(theory.HypothesisError, match="from 2 to 3"):
+        neuron_on_ball(SMALL, which)

@@ -14,20 +14,25 @@ Source: C. Liu, L. Zhu, M. Belkin, ICLR 2022, arXiv:2203.05104, Section 3.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from theory import kernel
 from theory.activations import ActivationFunction
 from theory.derive import neurons
 from theory.derive.workbench import Claim
+from theory.graph import BilinearRule, Graph
 from theory.kernel import Judgement
+from theory.ledger.graphs import graph_bound
 from theory.lemmas import INPUT_X, POINT_P
 from theory.lemmas.networks import TARGET
 from theory.networks import Network
 from theory.terms import Arg, Term, make, substitute
 from theory.theorem import Theorem
-from theory.theorems import LZB22, HypothesisError
+from theory.theorems import LZB22, HypothesisError, _radius, reference_network
 from theory.vocabulary import CENTRE, INPUT, POINT
 
 SECTION = f"{LZB22}, Section 3"
+DEPTH = 3
 
 
 def _here(judgement: Judgement) -> Judgement:
@@ -98,6 +103,49 @@ def _case_by_case(formula: Term) -> Judgement:
         for i in range(low, high + 1)
     ]
     return kernel.forall_intro(name, low, inner, cases)
+
+
+def neuron_on_ball(
+    network: Network | None = None, which: int = DEPTH, radius: object = "R"
+) -> Theorem:
+    """B5 for the neurons of one layer on a ball, from the statistics at its centre.
+
+    A pre-activation is the linear output of the network that ends there, so that the bound for
+    graphs of layers is one for every neuron, with the signals that this neuron sends down.
+
+    Args:
+        network: a plain dense network; by default the reference network of depth 3.
+        which: the layer l of the neurons, from 2 to the depth.
+        radius: of the ball: a name, a number or an expression; None for the centre.
+
+    Returns:
+        ``|d2 (e . z^l)| <= |M|`` at every point of the ball, for a unit vector e: one neuron for
+        ``e = e_k``.  Derivatives are by the weights of the layers up to l, which alone matter.
+
+    Raises:
+        HypothesisError: the network is no plain one, has no such layer, or an activation below it
+            has an infinite constant.
+    """
+    net = network or reference_network(DEPTH)
+    if not net.is_dense:
+        msg = f"B5 on a ball is about plain dense networks, and {net!r} is none"
+        raise HypothesisError(msg)
+    if type(which) is not int or not 2 <= which <= net.depth:
+        msg = f"layer {which!r}: needs one from 2 to {net.depth}; z^1 is linear in the weights"
+        raise HypothesisError(msg)
+    last = [n.index for n in net.graph.nodes if isinstance(n.rule, BilinearRule)][which - 1]
+    ending = Graph(net.graph.nodes[: last + 1])
+    theorem = graph_bound(ending, _radius(radius), name="LZB22/B5-ball")
+    where = "" if theorem.radius is None else " on a ball of parameters"
+    return replace(
+        theorem,
+        title=f"the Hessian of every neuron of layer {which}{where}",
+        citation=SECTION,
+        remarks=(
+            "f is one pre-activation of the last layer spoken of; the parameters are the weights "
+            "up to it, on which alone it depends, and which lie in the ball where all do.",
+        ),
+    )
 
 
 def neuron_identity() -> Theorem:
