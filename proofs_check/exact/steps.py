@@ -164,8 +164,11 @@ def holds(formula: Term, env: ExactEnvironment) -> bool:
 
 def _cases(formula: Term, env: ExactEnvironment) -> list[Term]:
     """A statement for all indices at each of them; another formula by itself."""
-    if formula.head in ("ball", "everywhere", "after"):
-        msg = "a statement about infinitely many points has no exact value"
+    if formula.head in ("ball", "everywhere", "after", "likely", "for_part"):
+        msg = (
+            "a statement about infinitely many points, about a path, about a sub-model or with a "
+            "probability has no exact value"
+        )
         raise NotExactError(msg)
     if formula.head != "forall":
         return [formula]

@@ -17,7 +17,7 @@ import theory
 from numerics.lowrank import dimension
 from proofs_check.exact.components import Components, Stage, differences, generic
 from proofs_check.exact.environment import ExactEnvironment, NotExactError
-from proofs_check.exact.steps import check_steps
+from proofs_check.exact.steps import check_steps, holds
 from proofs_check.exact.terms import agree, digits, matrix
 from theory.terms import eq, make, norm, plus
 from theory.vocabulary import CENTRE, INPUT, hessian, preactivation, weights
@@ -388,3 +388,17 @@ def test_arrays_agree_with_components(trained):
     value = digits(norm(hessian(CENTRE, INPUT)), exact)
     found = numerics.hessian_norm(model, np.array([1 / 3, -2.0]))
     assert float(value) == pytest.approx(found.value, rel=1e-13)
+
+
+@pytest.mark.parametrize("head", ["everywhere", "after", "likely", "for_part"])
+def test_what_is_not_about_one_network_at_one_point_has_no_exact_value(head):
+    one = eq(theory.terms.rat(1), theory.terms.rat(1))
+    formula = {
+        "everywhere": lambda: make("everywhere", "*", one),
+        "after": lambda: make("after", "*", 2, CENTRE, make("input", "X"), one),
+        "likely": lambda: make("likely", theory.terms.rat(1), one),
+        "for_part": lambda: make("for_part", 1, one),
+    }[head]()
+    env = environment((1, 1), False)
+    with pytest.raises(NotExactError, match="no exact value"):
+        holds(formula, env)
