@@ -13,19 +13,16 @@ from theory import kernel
 from theory.derive.curvature import CurvatureOnBall, bent_weights, form_below
 from theory.derive.layers import (
     bar,
-    both_points,
-    distance_of,
     mean_value,
     place_statistic,
-    share_distance,
     smaller,
     statistic,
-    with_fixed_input,
 )
 from theory.derive.pointwise import Zero, scale_of
 from theory.derive.products import Operators
+from theory.derive.second_order import movement_by_operators, pair
 from theory.derive.sharp_ball import on_sharp_ball
-from theory.derive.tactics import at_most, bound_norm, chain, hole, rearranged, rewrite, use
+from theory.derive.tactics import at_most, bound_norm, chain, hole, rearranged, use
 from theory.derive.workbench import Derivation, Which
 from theory.kernel import Judgement
 from theory.lemmas import A, U, V, real_variable
@@ -40,7 +37,6 @@ from theory.terms import (
     mul,
     norm,
     plus,
-    rat,
     transpose,
 )
 from theory.vocabulary import (
@@ -58,8 +54,6 @@ from theory.vocabulary import (
     sigma,
     signal,
     slope,
-    squared,
-    step_down,
     symbol,
     third,
     weights,
@@ -89,103 +83,6 @@ def _measured(name: str, row: int, col: int, d: Derivation) -> None:
     formula = eq(symbol(name, row, col, CENTRE, d.at), value)
     d.definitions.append(formula)
     d.learn(kernel.symmetry(kernel.hypothesis(formula)))
-
-
-def _pair(name: str, row: int, col: int, d: Derivation) -> Term:
-    """The symbol of a quantity of two layers, at the centre or on the ball."""
-    return symbol(name, row, col, CENTRE, d.at)
-
-
-# -- pre-activations ------------------------------------------------------------------------------
-
-
-def movement_by_operators(index: int, d: Derivation) -> Judgement:
-    """``|z - z0| <= R sqrt(sum_k (n_{l,k} a_bar_{k-1})^2) + sum_k n_{l,k} s_k beta Z_{k-1}^2 / 2``.
-
-    By ``z - z0 = sum_k B0_{l,k} ((W^k - W0^k) alpha^{k-1} + W0^k rest^{k-1}) / sqrt(m_{k-1})``,
-    rest what the activations move beyond their slopes at the centre.
-    """
-    moved = _unfolded(index, d)
-    known = dict(d.known)
-    for which in range(1, index + 1):
-        own = distance_of(which, d)
-        known[own] = kernel.by_form(own, own)
-    for below in range(1, index):
-        known[norm(_rest(below, d))] = _rest_norm(below, d)
-    value = moved.conclusion.args[1]
-    h = hole(moved.conclusion.args[0])
-    bound = chain(kernel.congruence(norm(h), {h: moved}), bound_norm(value, known))
-    factors, rests = [], []
-    for which in range(1, index + 1):
-        reach = (_pair("n", index, which, d),) if which < index else ()
-        size = scale_of(d.known[norm(activation(which - 1, d.point, d.at))], width(which - 1))
-        factors.append(mul(*reach, size))
-        if which > 1:
-            turned = (curvature(which - 1), squared(bar("Z", which - 1, d)))
-            rests.append(mul(rat(1, 2), *reach, statistic("s", which, d), *turned))
-    shared = share_distance(factors, d)
-    spot = real_variable("?")
-    bound = rearranged(at_most(bound), add(shared.conclusion.args[0], *rests))
-    return chain(bound, kernel.monotone(add(spot, *rests), {spot: shared}))
-
-
-def _unfolded(index: int, d: Derivation) -> Judgement:
-    """Z - z0 as a sum over the layers k of what happens there, carried up by B0_{l,k}."""
-    holes = both_points("preactivation", index=index, given=[d.fact("dense", index)], d=d)
-    difference = kernel.congruence(minus(*holes), holes)
-    parts = _sources(index, d)
-    if index == 1:
-        matrices = (weights(1, d.point), weights(1, CENTRE))
-        return rearranged(with_fixed_input(difference, *matrices, d), parts[0])
-    below = _unfolded(index - 1, d)
-    gap = hole(below.conclusion.args[0])
-    template = plus(*parts, dot(step_down(index, CENTRE, d.at), gap))
-    carried = [
-        _carried(index, which, part, d)
-        for which in range(1, index + 1)
-        for part in _sources(which, d)
-    ]
-    return rearranged(rewrite(difference, template, {gap: below}), plus(*carried))
-
-
-def _sources(index: int, d: Derivation) -> list[Term]:
-    """What moves z^l by its own weights, and by what layer l-1 moves beyond its slopes."""
-    scale = inv_root(width(index - 1))
-    far, near = weights(index, d.point), weights(index, CENTRE)
-    place = CENTRE if index == 1 else d.point  # the input does not move
-    own = make("scale", scale, dot(minus(far, near), activation(index - 1, place, d.at)))
-    if index == 1:
-        return [own]
-    return [own, make("scale", scale, dot(near, _rest(index - 1, d)))]
-
-
-def _carried(index: int, which: int, part: Term, d: Derivation) -> Term:
-    """A source at layer k, carried up to layer l."""
-    if which == index:
-        return part
-    scale, product = part.args
-    return make("scale", scale, dot(between(index, which, CENTRE, d.at), *product.args))
-
-
-def _rest(index: int, d: Derivation) -> Term:
-    """``alpha - alpha0 - D0 (z - z0)``."""
-    far, near = (activation(index, p, d.at) for p in (d.point, CENTRE))
-    gap = minus(*(preactivation(index, p, d.at) for p in (d.point, CENTRE)))
-    return minus(minus(far, near), dot(slope(index, CENTRE, d.at), gap))
-
-
-def _rest_norm(index: int, d: Derivation) -> Judgement:
-    """``|rest| <= beta Z^2 / 2``."""
-    far, near = (preactivation(index, p, d.at) for p in (d.point, CENTRE))
-    holes = both_points("activation", index=index, given=[d.fact("pointwise", index)], d=d)
-    linear = dot(slope(index, CENTRE, d.at), minus(far, near))
-    start = kernel.congruence(norm(minus(minus(*holes), linear)), holes)
-    place = {k: v for k, v in d.place(index).items() if k.head == "index"}
-    given = [d.fact("bounded", index, 2)]
-    taylor = use("second_order", bind={**place, U: far, V: near}, given=given)
-    h = real_variable("?")
-    template = mul(rat(1, 2), curvature(index), squared(h))
-    return chain(start, taylor, kernel.monotone(template, {h: d.known[norm(minus(far, near))]}))
 
 
 # -- the blocks of the Hessian --------------------------------------------------------------------
@@ -225,12 +122,12 @@ class OperatorsOnBall(Operators):
 
         low = int(row)
         if col == READOUT:
-            return mul(scale(low), _pair("N_bar", d.depth, low, d), inv_root(width(d.depth)))
+            return mul(scale(low), pair("N_bar", d.depth, low, d), inv_root(width(d.depth)))
         high = int(col)
-        curved = mul(scale(low), scale(high), _pair("C_bar", low, high, d))
+        curved = mul(scale(low), scale(high), pair("C_bar", low, high, d))
         if low == high:
             return curved
-        reach = _pair("N_bar", high - 1, low, d)
+        reach = pair("N_bar", high - 1, low, d)
         pushed = bar("h_bar", high, d)
         return add(curved, mul(pushed, scale(low), reach, inv_root(width(high - 1))))
 
@@ -353,11 +250,11 @@ class OperatorsOnBall(Operators):
                 dot(old, slopes, self._moved(below, which)),
             ]
             strength = statistic("s", index, d)
-            turned = mul(curvature(below), bar("Z", below, d), _pair("w", below, which, d))
+            turned = mul(curvature(below), bar("Z", below, d), pair("w", below, which, d))
             sizes = [
-                mul(rho, lipschitz(below), _pair("n_bar", below, which, d)),
+                mul(rho, lipschitz(below), pair("n_bar", below, which, d)),
                 mul(strength, turned),
-                mul(strength, lipschitz(below), _pair("X", below, which, d)),
+                mul(strength, lipschitz(below), pair("X", below, which, d)),
             ]
         moved, value = self._moved(index, which), make("scale", scale, plus(*parts))
         h = hole(moved)
@@ -386,13 +283,13 @@ class OperatorsOnBall(Operators):
         start = kernel.congruence(norm(h), {h: kernel.by_form(whole, split)})
         first = rearranged(
             at_most(chain(start, bound_norm(split, d.known))),
-            add(_pair("n", index, which, d), _pair("X", index, which, d)),
+            add(pair("n", index, which, d), pair("X", index, which, d)),
         )
         factors = [weights(index, d.point), slope(below, d.point, d.at)]
         sizes = [bar("s_bar", index, d), lipschitz(below)]
         if which < below:
             factors.append(between(below, which, d.point, d.at))
-            sizes.append(_pair("n_bar", below, which, d))
+            sizes.append(pair("n_bar", below, which, d))
         value = make("scale", inv_root(width(below)), dot(*factors))
         start = kernel.congruence(norm(h), {h: kernel.by_form(whole, value)})
         through = chain(start, bound_norm(value, dict(d.known)))
@@ -409,9 +306,7 @@ class OperatorsOnBall(Operators):
         split = plus(dot(bend(index, CENTRE, d.at), low), moved)
         h = hole(product)
         start = kernel.congruence(norm(h), {h: kernel.by_form(product, split)})
-        size = add(
-            _pair("b", index, which, d), mul(bar("U", index, d), _pair("w", index, which, d))
-        )
+        size = add(pair("b", index, which, d), mul(bar("U", index, d), pair("w", index, which, d)))
         bound = rearranged(at_most(chain(start, bound_norm(split, d.known))), size)
         self._name(bound, "b_bar", (index, which), "curvature and the Jacobian of the centre")
 
@@ -428,14 +323,14 @@ class OperatorsOnBall(Operators):
             d.learn(self._scaled_rows(turn.args[0], low))
             parts = [dot(turn, low), dot(slopes, self._moved(index, which))]
             sizes = [
-                mul(turned, _pair("w", index, which, d)),
-                mul(lipschitz(index), _pair("X", index, which, d)),
+                mul(turned, pair("w", index, which, d)),
+                mul(lipschitz(index), pair("X", index, which, d)),
             ]
-            through = mul(lipschitz(index), _pair("n_bar", index, which, d))
+            through = mul(lipschitz(index), pair("n_bar", index, which, d))
         h = hole(whole)
         start = kernel.congruence(norm(h), {h: kernel.by_form(whole, plus(old, *parts))})
         bound = at_most(chain(start, bound_norm(plus(old, *parts), d.known)))
-        first = rearranged(bound, add(_pair("N", index, which, d), *sizes))
+        first = rearranged(bound, add(pair("N", index, which, d), *sizes))
         other = rearranged(at_most(bound_norm(whole, dict(d.known))), through)
         self._name(
             smaller(first, other), "N_bar", (index, which), "the Jacobian of the activations"
@@ -461,7 +356,7 @@ class OperatorsOnBall(Operators):
         """C of the centre, and for each layer how its curvature and the Jacobians move."""
         d = self.d
         old = pair_operator("C", low, high, d.depth, CENTRE, d.at)
-        parts = [(old, _pair("C", low, high, d))]
+        parts = [(old, pair("C", low, high, d))]
         for index in range(high, d.depth + 1):
             parts += self._changes(index, low, high)
         return parts
@@ -474,22 +369,22 @@ class OperatorsOnBall(Operators):
             return [(gap, bar("V", index, d))]
         curved = mul(curvature(index), bar("q_bar", index, d))
         left, moved = between(index, low, CENTRE, d.at), self._moved(index, low)
-        moves = _pair("X", index, low, d)
+        moves = pair("X", index, low, d)
         turned = transpose(dot(gap, left))
-        turns = mul(bar("U", index, d), _pair("w", index, low, d))
+        turns = mul(bar("U", index, d), pair("w", index, low, d))
         if index == high:
             return [(turned, turns), (dot(transpose(moved), bent), mul(moves, curved))]
         right, other = between(index, high, CENTRE, d.at), self._moved(index, high)
-        others = _pair("X", index, high, d)
+        others = pair("X", index, high, d)
         return [
-            (dot(turned, right), mul(turns, _pair("n", index, high, d))),
+            (dot(turned, right), mul(turns, pair("n", index, high, d))),
             (
                 dot(transpose(dot(bent, left)), other),
-                mul(_pair("b_bar", index, low, d), others),
+                mul(pair("b_bar", index, low, d), others),
             ),
             (
                 dot(transpose(moved), dot(bent, right)),
-                mul(moves, _pair("b_bar", index, high, d)),
+                mul(moves, pair("b_bar", index, high, d)),
             ),
             (dot(transpose(moved), bent, other), mul(moves, curved, others)),
         ]
@@ -503,7 +398,7 @@ class OperatorsOnBall(Operators):
             if index - 1 == which:
                 return [], []
             own = between(index - 1, which, d.point, d.at)
-            return [own], [_pair("n_bar", index - 1, which, d)]
+            return [own], [pair("n_bar", index - 1, which, d)]
 
         parts = []
         for index in range(high, d.depth + 1):
@@ -530,4 +425,4 @@ def _points(d: Derivation) -> tuple[Term, Term]:
     return d.point, CENTRE
 
 
-__all__ = ["OperatorsOnBall", "movement_by_operators", "with_operators_on_ball"]
+__all__ = ["OperatorsOnBall", "with_operators_on_ball"]
