@@ -179,6 +179,11 @@ def below_output(code: str, shape: Shape) -> list[Parameters]:
     return [(code, n) for n in range(shape.last)]
 
 
+def of_all(code: str, shape: Shape) -> list[Parameters]:
+    """The code and each node."""
+    return [(code, n) for n in range(shape.last + 1)]
+
+
 def alone(code: str, shape: Shape) -> list[Parameters]:
     """The code."""
     return [(code,)]
@@ -192,6 +197,7 @@ __all__ = [
     "architecture",
     "below_output",
     "flatten",
+    "of_all",
     "of_kind",
     "of_pairs",
     "of_slots",

@@ -38,6 +38,7 @@ _FACTS: dict[str, tuple[str, str]] = {
     "bounded": ("", ""),
     "graph": ("", ""),
     "gaussian": ("", ""),
+    "drawn": ("", ""),
     "readout": ("", ""),
     "twice_differentiable": (
         "f is twice continuously differentiable in the parameters",
@@ -127,6 +128,7 @@ _ORDER = (
     "bounded",
     "readout",
     "gaussian",
+    "drawn",
     "twice_differentiable",
     "assembly",
     "signs",
@@ -191,6 +193,8 @@ def _describe(key: tuple[str, ...], formulas: tuple[Term, ...]) -> Assumption:
         return _readout(first, formulas)
     if name == "gaussian":
         return _gaussian(first, formulas)
+    if name == "drawn":
+        return _drawn(formulas)
     if name == "parameters":
         return _parameters(first, formulas)
     if name == "samples":
@@ -369,6 +373,28 @@ def _gaussian(first: Term, formulas: tuple[Term, ...]) -> Assumption:
         else (", those of v uniform on {-1, 1}", r", those of $v$ uniform on $\{-1,1\}$")
     )
     return Assumption("gaussian", text + tail[0], latex + tail[1], formulas)
+
+
+_LAWS = {
+    "gaussian": "standard normal",
+    "masked": "standard normal where the mask leaves them",
+    "sign": "uniform on {-1, 1}",
+}
+
+
+def _drawn(formulas: tuple[Term, ...]) -> Assumption:
+    """The laws of the weights of a graph's nodes at the centre."""
+    laws: dict[str, list[int]] = {}
+    for formula in formulas:
+        laws.setdefault(formula.args[2], []).append(formula.args[1])
+    words = [
+        f"those of W^n {_LAWS[law]} for n = {', '.join(map(str, sorted(nodes)))}"
+        for law, nodes in laws.items()
+    ]
+    start = "at the centre the entries of all weights are independent, "
+    text = start + "; ".join(words)
+    latex = text.replace("W^n", "$W^n$").replace("{-1, 1}", r"$\{-1,1\}$")
+    return Assumption("drawn", text, re.sub(r"n = ([0-9, ]+)", r"$n=\1$", latex), formulas)
 
 
 def _parameters(first: Term, formulas: tuple[Term, ...]) -> Assumption:

@@ -14,6 +14,7 @@ from typing import Any
 import sympy
 
 from theory.graph import BilinearRule, Graph, LinearRule
+from theory.graph_constants import CONSTANTS
 from theory.graph_terms import Shape
 from theory.orders import (
     CONSTANT,
@@ -104,6 +105,9 @@ class NodeOrders:
             case "tau":
                 why = "the constant of the node's rule"
                 return OrderAssumption(plain(term), self.tau(node), why, proved=True)
+            case _ if name in CONSTANTS:
+                growth, why = self.constant(name, node), "the constant of the node's rule"
+                return OrderAssumption(plain(term), growth, why, proved=True)
             case "ell" if isinstance(self.graph.nodes[node].rule, LinearRule):
                 why = "the norm of the node's fixed map"
                 return OrderAssumption(plain(term), self.ell(node, tags[1]), why, proved=True)
@@ -137,6 +141,11 @@ class NodeOrders:
     def tau(self, node: int) -> Growth:
         """The order of the constant of a bilinear form."""
         return growth_of(self._bilinear(node).contraction)
+
+    def constant(self, name: str, node: int) -> Growth:
+        """The order of a constant of a node's rule for random weights."""
+        found = CONSTANTS[name](self._bilinear(node))
+        return growth_of(sympy.nsimplify(found) if isinstance(found, float) else found)
 
     def norm(self, node: int) -> Growth:
         """The order of the norm of a node's map, for independent N(0, 1) weights.

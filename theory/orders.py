@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from theory.growth import CONSTANT, HALF, Growth, Monomial, monomial_text, of_width
-from theory.terms import Term, make, substitute, subterms
+from theory.terms import PARAMS, Term, make, substitute, subterms
 from theory.vocabulary import (
     PAIR_STATISTICS,
     PARTS,
@@ -209,9 +209,9 @@ class _Walk:
                 return CONSTANT if term.args[0] else Growth(frozenset())
             case "sym" if term is RADIUS and not self.fixed_radius:
                 return Growth(frozenset({Monomial(radius=Fraction(1))}))
-            case "sym" | "norm" | "var" | "tail":
+            case "sym" | "norm" | "var":
                 return CONSTANT
-            case "quantile":
+            case "tail" | "quantile":
                 wide = any(self._is_symbolic(t) for t in subterms(term) if t.head == "dim")
                 return Growth(frozenset({Monomial(log=HALF)})) if wide else CONSTANT
             case "rms" if self.relation == "O":  # at most |sigma(0)| + lambda a, or lambda
@@ -225,7 +225,8 @@ class _Walk:
         return _joined(term, parts)
 
     def _is_symbolic(self, term: Term) -> bool:
-        return of_width(self.widths[term.args[0].args[0]]) != CONSTANT
+        space = term.args[0]
+        return space is PARAMS or of_width(self.widths[space.args[0]]) != CONSTANT
 
     def _statistic(self, term: Term) -> OrderAssumption | None:
         """The order taken for a layer statistic or a gradient norm, or None for other terms."""

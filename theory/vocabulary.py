@@ -483,6 +483,82 @@ QUANTITIES: dict[str, Quantity] = named_once(
         "spectral norm",
     ),
     Quantity(
+        "second",
+        r"\partial^2\alpha^{{{}}}",
+        "second derivatives of all entries of the value of node n, stacked",
+        "from the parameters to value (x) parameters",
+        "signed",
+    ),
+    Quantity(
+        "gradients",
+        r"\Gamma^{{{}}}",
+        "gradients of all entries of the value of node n, each in a block of its own",
+        "from the value to value (x) parameters",
+        "signed",
+    ),
+    Quantity(
+        "form_in",
+        r"T^{{{}}}_{{\mathrm{{in}}}}",
+        "bilinear form of node n as a map of its parent's value",
+        "to value (x) weights",
+        "signed",
+    ),
+    Quantity(
+        "form_own",
+        r"T^{{{}}}_{{\mathrm{{own}}}}",
+        "bilinear form of node n as a map of its weights",
+        "to value (x) parent's value",
+        "signed",
+    ),
+    Quantity(
+        "spread",
+        r"\omega_{{{}}}",
+        "bound on the form of node n as a map of its parent's value",
+        "spectral norm",
+    ),
+    Quantity(
+        "copies",
+        r"\chi_{{{}}}",
+        "bound on the form of node n as a map of its weights",
+        "spectral norm",
+    ),
+    Quantity(
+        "deviation",
+        r"\upsilon_{{{}}}",
+        "largest root of a sum of variances in a row or column of the map of node n",
+        "spectral norms of the two sums over the weights",
+    ),
+    Quantity(
+        "gain", r"\varkappa_{{{}}}", "norm of the map of node n per norm of W^n", "spectral norms"
+    ),
+    Quantity(
+        "typical",
+        r"\bar\varkappa_{{{}}}",
+        "gain of node n times the roots of rows and columns of W^n",
+        "spectral norm",
+    ),
+    Quantity(
+        "node_hat", r"\hat s_{{{}}}", "norm of the map of node n, very likely at most", "as s"
+    ),
+    Quantity(
+        "value_hat",
+        r"\hat\alpha_{{{}}}",
+        "norm of the value of node n, very likely at most",
+        "Euclidean norm",
+    ),
+    Quantity(
+        "jacobian_hat",
+        r"\hat J_{{{}}}",
+        "norm of the Jacobian of node n by all parameters, very likely at most",
+        "spectral norm",
+    ),
+    Quantity(
+        "second_hat",
+        r"\hat T_{{{}}}",
+        "norm of the stacked second derivatives of node n, very likely at most",
+        "spectral norm",
+    ),
+    Quantity(
         "move", r"\mu_{{{}}}", "movement of the value of node n on the ball", "Euclidean norm"
     ),
     Quantity("reach", "P_{{{}}}", "bound on the Jacobian of alpha^n by W^k", "spectral norm"),

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 import numerics
-from proofs_check.measuring import norms, operators
+from proofs_check.measuring import norms, operators, stacked
 from proofs_check.measuring.environment import Environment, EvaluationError, State
 from proofs_check.measuring.graph_models import (
     GraphArchitecture,
@@ -23,6 +23,7 @@ from proofs_check.measuring.operators import Operator
 from proofs_check.measuring.rounding import Jet, Measured, U, constant, matrix_product_rounding
 from theory.activations import ActivationError, ActivationFunction
 from theory.graph import Graph, LinearRule
+from theory.graph_constants import CONSTANTS, drawn_laws
 from theory.graph_terms import GRAPH_STATISTICS
 from theory.terms import Term
 
@@ -228,6 +229,9 @@ class GraphEnvironment(Environment):
                 return Measured(bound, 4 * U * bound)
             case ("ell", int(node), int(slot)):
                 return self.ell(node, slot)
+            case (str(name), int(node)) if name in CONSTANTS:
+                bound = float(CONSTANTS[name](self.arch.bilinear(node)))
+                return Measured(bound, 16 * U * bound)
         return None
 
     def statistic(self, name: str, index: int, point: Term, at: Term) -> Term | None:
@@ -256,6 +260,10 @@ class GraphEnvironment(Environment):
             "form": lambda: self.form(tags[0]),
             "link": lambda: self.link(*tags),
             "covector": self._covector,
+            "second": lambda: stacked.second(self, *tags),
+            "gradients": lambda: stacked.gradients(self, *tags),
+            "form_in": lambda: stacked.form_in(self, *tags),
+            "form_own": lambda: stacked.form_own(self, *tags),
             "theta": lambda: operators.vector(self.theta(tags[0].args[0])),
             "Pi": lambda: operators.selection(*self.arch.block(tags[0]), self.arch.num_params),
             "alpha": lambda: self._vector(name, *tags),
@@ -302,6 +310,10 @@ class GraphEnvironment(Environment):
             case "bounded", [int(node), int(order)]:
                 inside = 0 <= node <= shape.last and shape.kinds[node] == "pointwise"
                 return inside and self._bounded(node, order)
+            case "drawn", [int(node), str(law)]:
+                return (
+                    node in drawn_laws(self.arch.graph) and drawn_laws(self.arch.graph)[node] == law
+                )
             case ("input", []) | ("twice_differentiable", [Term()]):
                 return True
         return False

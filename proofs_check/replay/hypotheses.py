@@ -40,6 +40,7 @@ INTERPRETED = frozenset(
         "ell",
     }
 )
+INTERPRETED |= {"spread", "copies", "deviation", "gain", "typical"}
 INTERPRETED |= {"ceiling", "origin", "rho", "failure", "floor"}
 MEASURED = frozenset({*vocabulary.STATISTICS, *GRAPH_STATISTICS})  # measured on networks
 
@@ -91,6 +92,7 @@ _FACTS: dict[str, tuple[str, ...]] = {
     "part_bounded": ("part", "point", "input"),
     "part_steep": ("part", "point", "input"),
     "graph": ("code",),
+    "drawn": ("node", "node law"),
 }
 _ASSEMBLY = frozenset(
     {
@@ -189,7 +191,9 @@ def _is_tag(wanted: str, tag: Any) -> bool:
             return type(tag) is int and tag in (0, 1, 2, 3)
         case "law":
             return tag in ("gaussian", "sign")
-        case "depth":
+        case "node law":
+            return tag in ("gaussian", "masked", "sign")
+        case "depth" | "node":
             return type(tag) is int and tag >= 1
         case "kind":
             return tag in ("trained", "fixed")
@@ -391,6 +395,12 @@ def _graph_contradictions(codes: set[str], facts: list[Term]) -> list[str]:
     layered = sorted({f.args[0] for f in facts} & _OF_LAYERS)
     if layered:
         problems.append(f"the facts {', '.join(layered)} speak of layers, the network is a graph")
+    drawn = [f for f in facts if f.args[0] == "drawn"]
+    laws = {(f.args[1], f.args[2]) for f in drawn}
+    single = {n for n, p in enumerate(shape.parents) if len(p) == 1}
+    weighted = {n for n in single if shape.kinds[n] in ("bilinear", "linear")}
+    if len({n for n, _ in laws}) < len(laws) or {n for n, _ in laws} - weighted:
+        problems.append(f"the facts draw weights of two laws, or where there are none: {laws}")
     activations = {n for n, kind in enumerate(shape.kinds) if kind == "pointwise"}
     named = {f.args[1] for f in facts if f.args[0] in ("smooth", "bounded")}
     outside = {n for n in named if type(n) is int} - activations

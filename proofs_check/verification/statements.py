@@ -23,6 +23,7 @@ from theory.vocabulary import CENTRE, RADIUS, STATISTICS, gradient
 
 if TYPE_CHECKING:
     from numerics.measure import Measurement
+    from theory.graph import Graph
 
 QUANTITIES = ("hessian_norm", "gradient_norm", "kernel_change", "linearization_gap")
 ON_BALL = ("kernel_change", "linearization_gap")
@@ -273,11 +274,34 @@ def apriori_constants(statement: Statement, here: Measurement) -> dict[Term, Sid
     """
     if not isinstance(statement, Theorem) or statement.failure is None:
         return {}
+    from theory.ledger import series
     from theory.ledger.apriori import constants
 
+    if statement.graph is not None:
+        sizes = [here["m", n] for n in range(len(statement.widths))]
+        graph = _numeric(statement, sizes)
+        scale = float(here["a", 0])
+        found = series.constants(graph, float(statement.failure), scale)
+        return {t: Sides.exactly(v) for t, v in found.items()}
     widths = [int(here["m", i]) for i in range(network_of(statement).depth + 1)]
     numbers = constants(statement, widths, float(here["a", 0]))
     return {t: Sides.exactly(v) for t, v in numbers.items()}
+
+
+def _numeric(statement: Theorem, sizes: Sequence[float]) -> Graph:
+    """The graph of a statement with numbers for its symbols, from the sizes of its nodes."""
+    network = network_of(statement)
+    values: dict[Any, int] = {}
+    for wanted, size in zip(statement.widths, sizes, strict=True):
+        if isinstance(wanted, int):
+            continue
+        left = [s for s in wanted.free_symbols if s not in values]
+        if len(left) == 1:
+            (name,) = left
+            known = wanted.subs(values) - int(size)
+            found = [v for v in sympy.solve(known, name) if v.is_positive]
+            values[name] = int(found[0])
+    return network.substitute(values).graph if network.symbols else network.graph
 
 
 def leaves(term: Term, table: Mapping[Term, Term]) -> list[Term]:

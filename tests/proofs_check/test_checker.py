@@ -397,6 +397,11 @@ def test_the_symbols_that_lemmas_speak_about_are_known():
     families |= {"signal_node": (code, 1), "link_bound": (code, 1, 0)}
     families |= {"graph_coordinates": (code, 2, 4), "hessian_pointwise": ()}
     families |= {"jacobian_pointwise": ()}
+    families |= {f"second_{kind}": (code, n) for n, kind in enumerate(parse(code).kinds) if n}
+    families |= {"second_input": (code,), "gradients_bound": (code, 1), "covector_unit": (code,)}
+    families |= dict.fromkeys(("form_in_bound", "form_own_bound", "own_bound"), (code, 2))
+    families |= {"node_norm_likely": (code, 2, 1, 2), "output_series": (code, "sign", 1, 2)}
+    families |= dict.fromkeys(("node_norm_series", "node_value_likely"), (code, 2, "masked", 1, 2))
     families |= dict.fromkeys(RANDOM, (2, 3, "gaussian", 1, 2))
     families |= {"alignment": (1, 3, "fixed", "gaussian", 1, 2)}
     families |= {"alignment_top": (3, "fixed", "gaussian", 1, 2)}

@@ -63,7 +63,8 @@ def bound(network: Network, radius: object = None, delta: object = DELTA) -> The
     """A7 for random weights, from the input's norm, the widths, R and delta alone.
 
     Args:
-        network: the description of a dense network.
+        network: the description; of any other than a dense network at the centre alone (see
+            :func:`theory.ledger.series.series_theorem`).
         radius: None for the centre; a name, a number or a SymPy expression for a ball around it.
         delta: the probability of failure that is allowed, in (0, 1).
 
@@ -77,12 +78,7 @@ def bound(network: Network, radius: object = None, delta: object = DELTA) -> The
         ValueError: for a radius or a delta that is not one.
     """
     if not network.is_dense:
-        msg = (
-            f"level 'apriori' is known for plain dense networks alone, and {network!r} is none; "
-            "use level 'layers'"
-        )
-        raise theorems.HypothesisError(msg)
-    theorems._require_constants(network, (1, 2))
+        return _of_graph(network, radius, _probability(delta))
     value, failure = theorems._radius(radius), _probability(delta)
     readout = "trained" if network.readout.trainable else "fixed"
     bounded = tuple(map(_is_flat, network.activations))
@@ -108,6 +104,19 @@ def bound(network: Network, radius: object = None, delta: object = DELTA) -> The
         events=events,
         failure=failure,
     )
+
+
+def _of_graph(network: Network, radius: object, delta: Fraction) -> Theorem:
+    """Any other architecture: by a matrix series, at the centre."""
+    if radius is not None:
+        msg = (
+            f"level 'apriori' with radius {radius!r}: for {network!r} it is known at the centre "
+            "alone; leave the radius out, or use level 'layers' on a ball"
+        )
+        raise theorems.HypothesisError(msg)
+    from theory.ledger.series import series_theorem
+
+    return series_theorem(network, delta)
 
 
 def _probability(delta: object) -> Fraction:
@@ -291,6 +300,8 @@ def least_width(
         WidthError: when no width is enough, as for activations that vanish at every scale.
     """
     theorem = bound(network, radius, delta)
+    if theorem.graph is not None:
+        return 1  # the bound by a matrix series holds for all widths
     widths = _numbers(network, 1)
     scale = float(input_norm) / math.sqrt(widths[0])
     found = _least(theorem, widths, scale)
@@ -328,6 +339,10 @@ def number(
     Raises:
         WidthError: when the widths are too small, naming the least that work.
     """
+    if theorem.graph is not None:
+        from theory.ledger import series
+
+        return series.number(theorem, input_norm, widths)
     numbers = _numbers(_network(theorem), widths)
     scale = float(input_norm) / math.sqrt(numbers[0])
     return float(theorem.evaluate(constants(theorem, numbers, scale), radius))

@@ -19,6 +19,7 @@ from theory.lemmas import (
     norms,
     reals,
     scalars,
+    series,
     training,
 )
 from theory.lemmas.base import (
@@ -75,6 +76,7 @@ __all__ = [
     "reals",
     "scalars",
     "schema",
+    "series",
     "space_variable",
     "training",
     "vector_variable",

@@ -252,6 +252,20 @@ REFERENCES: dict[str, Reference] = {
             ("Boucheron, Lugosi and Massart, Concentration Inequalities, 2013",),
         ),
         Reference(
+            "Tropp2015",
+            "article",
+            (
+                ("author", "Tropp, Joel A."),
+                ("title", "An Introduction to Matrix Concentration Inequalities"),
+                ("journal", "Foundations and Trends in Machine Learning"),
+                ("volume", "8"),
+                ("number", "1-2"),
+                ("pages", "1--230"),
+                ("year", "2015"),
+            ),
+            ("Tropp, An Introduction to Matrix Concentration Inequalities, 2015",),
+        ),
+        Reference(
             "Vershynin2018",
             "book",
             (
