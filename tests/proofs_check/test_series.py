@@ -19,6 +19,8 @@ from proofs_check.measuring.evaluate import evaluate
 from proofs_check.measuring.graph_environment import GraphEnvironment
 from proofs_check.measuring.graph_models import GraphModel, draw
 from theory import evaluation
+from theory.derive.graph_bench import GraphError
+from theory.derive.series import SeriesDerivation, series_bound
 from theory.graph import BilinearRule
 from theory.graph_constants import CONSTANTS, is_full
 from theory.ledger import series
@@ -28,7 +30,7 @@ from theory.lemmas.series import RANDOM_NODES
 from theory.networks import AveragePool, Conv, DenseRule, Input, Network, Readout
 from theory.networks.convolution import ConvRule
 from theory.terms import add, make, rat
-from theory.vocabulary import FAILURE, share
+from theory.vocabulary import CENTRE, FAILURE, INPUT, share
 
 MANY = 40  # tests of this file that could refute something true
 
@@ -84,20 +86,21 @@ def test_a_sum_that_is_no_readout_has_no_series() -> None:
     """The map of a sum is not random: with two parents there is no instance, with one no fact."""
     with pytest.raises(theory.lemmas.UnknownLemmaError):
         schema("output_series", ("input; bilinear 0; linear 1 1", "gaussian", 1, 1))
-    pooled = Network(Input((2, 4)), Conv(3, 2), AveragePool())
+    pooled = Network(Input((2, 4)), Conv(3, 2), AveragePool(), Readout(init="sign"))
     arch_model = draw(pooled.graph)
     env = GraphEnvironment(arch_model, points={"theta0": arch_model.params}, inputs={})
     assert evaluate(make("fact", "drawn", 1, "gaussian"), env)
     assert not evaluate(make("fact", "drawn", 1, "masked"), env)
     assert not evaluate(make("fact", "drawn", 2, "gaussian"), env)
+    assert evaluate(make("fact", "drawn", 3, "sign"), env)
 
 
 # -- constants ------------------------------------------------------------------------------------
 
 LARGER = (
-    Network(Input((2, 4, 6)), Conv(3, (2, 3), stride=(2, 1)), Readout()),
-    Network(Input((2, 5)), Conv(2, 3, padding="same", stride=2), Readout()),
-    Network(Input((1, 7)), Conv(4, 3, padding="valid"), Readout()),
+    Network(Input((2, 4, 6)), Conv(3, (2, 3), stride=(2, 1)), AveragePool(), Readout()),
+    Network(Input((2, 5)), Conv(2, 3, padding="same", stride=2), AveragePool(), Readout()),
+    Network(Input((1, 7)), Conv(4, 3, padding="valid"), AveragePool(), Readout()),
 )
 
 
@@ -201,9 +204,12 @@ def test_what_is_not_covered_is_refused_with_the_reason() -> None:
     network = theory.catalog["LZB20/A8-apriori"].network
     with pytest.raises(theory.HypothesisError, match="at the centre alone"):
         theory.hessian_bound(network, "R", level="apriori")
-    pooled = Network(Input((2, 4)), Conv(3, 2), theory.Activation("tanh"), AveragePool())
-    with pytest.raises(theory.HypothesisError, match="readout"):
-        theory.hessian_bound(pooled, level="apriori")
+    code = "input; bilinear 0; pointwise 1; linear 2"
+    with pytest.raises(GraphError, match="needs a readout"):
+        series_bound(SeriesDerivation(code, CENTRE, INPUT, laws={1: "gaussian"}))
+    code = "input; bilinear 0; pointwise 1; bilinear 2"
+    with pytest.raises(GraphError, match="trained and standard normal"):
+        series_bound(SeriesDerivation(code, CENTRE, INPUT, laws={1: "sign", 3: "sign"}))
     with pytest.raises(ValueError, match="widths="):
         number(theory.hessian_bound(network, level="apriori"), 1.0)
     with pytest.raises(ValueError, match="no a-priori theorem"):

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from theory.derive.graph_bench import GraphError, code_of
 from theory.derive.series import SeriesDerivation, series_bound
+from theory.derive.workbench import Claim
 from theory.graph import BilinearRule, Graph, LinearRule, PointwiseRule
 from theory.graph_constants import CONSTANTS, drawn_laws, is_full
 from theory.graph_terms import contraction_constant, link_constant
@@ -88,6 +89,7 @@ def series_theorem(
     except GraphError as error:
         raise HypothesisError(str(error)) from error
     definitions, claims = used(judgement, d)
+    claims.append(Claim("union", "the bound, with its probability", judgement))
     source = f"{LZB20}, Theorem 3.2" if name.startswith("LZB20") else f"{ZLB22}, Theorem 3.6"
     return Theorem(
         name,

@@ -27,7 +27,7 @@ from theory.lemmas.base import (
     lemma,
     require,
 )
-from theory.lemmas.calculus import CALCULUS
+from theory.lemmas.calculus import CALCULUS, RUDIN
 from theory.lemmas.gaussian import BOUCHERON
 from theory.terms import (
     ONE,
@@ -237,7 +237,7 @@ def _covector_unit(code: str) -> Schema:
     "value_size",
     "an activation grows no faster than its largest slope",
     r"\|\sigma_l(v)\|\le|\sigma_l(0)|\sqrt{\dim v}+\lambda_l\|v\|",
-    "Rudin, Principles of Mathematical Analysis, 1976, Theorem 5.10",
+    f"{RUDIN}, Theorem 5.10",
     "Rudin1976",
 )
 def _value_size() -> Schema:
