@@ -79,6 +79,7 @@ def bound(network: Network, radius: object = None, delta: object = DELTA) -> The
     """
     if not network.is_dense:
         return _of_graph(network, radius, _probability(delta))
+    theorems._require_constants(network, (1, 2))
     value, failure = theorems._radius(radius), _probability(delta)
     readout = "trained" if network.readout.trainable else "fixed"
     bounded = tuple(map(_is_flat, network.activations))
