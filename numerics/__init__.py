@@ -31,6 +31,14 @@ from numerics.models import Model, Params, Trace, trace  # noqa: E402
 from numerics.scaling import ExponentFit, ScalingError, fit_exponent  # noqa: E402
 from numerics.search import BallSearch, ball_search  # noqa: E402
 from numerics.spectral import SpectralError, SpectralNorm  # noqa: E402
+from numerics.spectrum import (  # noqa: E402
+    HessianBlocks,
+    HessianEigenvalues,
+    SpectralDensity,
+    hessian_blocks,
+    hessian_density,
+    hessian_eigenvalues,
+)
 from numerics.sweeps import Sweep, SweepError, sweep  # noqa: E402
 from numerics.training import Training, TrainingError, gradient_descent  # noqa: E402
 
@@ -42,12 +50,15 @@ __all__ = [
     "ExponentFit",
     "FunctionError",
     "GraphModel",
+    "HessianBlocks",
+    "HessianEigenvalues",
     "KernelChange",
     "Measurement",
     "Model",
     "NodeTrace",
     "Params",
     "ScalingError",
+    "SpectralDensity",
     "SpectralError",
     "SpectralNorm",
     "StatedConstant",
@@ -61,6 +72,9 @@ __all__ = [
     "fit_exponent",
     "gradient_descent",
     "graph_model",
+    "hessian_blocks",
+    "hessian_density",
+    "hessian_eigenvalues",
     "hessian_norm",
     "instantiate",
     "jax_function",

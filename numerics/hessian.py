@@ -14,14 +14,15 @@ from jaxtyping import Array, Float
 
 from numerics import lowrank
 from numerics.ceilings import STEPS, TINY, ceiling, starts
-from numerics.functions.hessian import function_hessian_norm
+from numerics.functions.hessian import function_operator
 from numerics.functions.model import FunctionModel, as_model
-from numerics.graphs.hessian import graph_hessian_norm
+from numerics.graphs.hessian import graph_operator
 from numerics.graphs.model import GraphModel
 from numerics.lowrank import largest
 from numerics.models import Model, Params, check_input, check_params, device_trace, host_trace
+from numerics.operators import HessianOperator, consecutive
 from numerics.products import Map, norm_of
-from numerics.spectral import SpectralError, SpectralNorm, dense_norm, lanczos_norm, zero_norm
+from numerics.spectral import SpectralError, SpectralNorm
 from numerics.tolerances import gamma, network
 
 DENSE_LIMIT = 1600
@@ -89,51 +90,90 @@ def hessian_norm(
     Source:
         theory.md, sections 3 and 4; `numerics.lowrank`, `numerics.spectral`.
     """
-    _check_options(method, rtol, failure_probability)
-    options: dict[str, Any] = {
-        "method": method,
-        "rtol": rtol,
-        "failure_probability": failure_probability,
-        "seed": seed,
-        "dense_limit": DENSE_LIMIT,
-    }
+    _check_options(rtol, failure_probability)
+    found = hessian_operator(
+        model, x, params, output=output, method=method, chance=failure_probability / 2, seed=seed
+    )
+    return found.norm(rtol, failure_probability, seed)
+
+
+def hessian_operator(
+    model: Any,
+    x: Any,
+    params: Any = None,
+    *,
+    output: int = 0,
+    method: str = "auto",
+    chance: float = 5e-10,
+    seed: int = 0,
+) -> HessianOperator:
+    """The Hessian of f over all trainable parameters in its exact low-rank coordinates.
+
+    Args:
+        model: the network, or a function f(params, x) that JAX can trace.
+        x: one input, as `hessian_norm` takes it.
+        params: where; None means `model.params`. A function needs them, a pytree of arrays.
+        output: which output f is, where there are several.
+        method: "dense", "lanczos" or "auto": whether the matrix is to be written out.
+        chance: with which the error model may fail, by Lanczos.
+        seed: of a random vector, where rounding is measured.
+
+    Raises:
+        ValueError: shapes do not fit.
+        SpectralError: a number on the way is not finite.
+    """
+    dense_limit = {"dense": math.inf, "lanczos": -1.0, "auto": float(DENSE_LIMIT)}.get(method)
+    if dense_limit is None:
+        msg = f"unknown method {method!r}: use 'dense', 'lanczos' or 'auto'"
+        raise ValueError(msg)
     model = as_model(model, params)
     if isinstance(model, FunctionModel):
-        return function_hessian_norm(*model.at(None, x, output), **options)
+        return function_operator(*model.at(None, x, output), seed=seed, dense_limit=dense_limit)
     if isinstance(model, GraphModel):
-        return graph_hessian_norm(model, x, params, output=output, **options)
+        return graph_operator(
+            model, x, params, output=output, chance=chance, dense_limit=dense_limit
+        )
     model.checked_output(output)
     params = check_params(model, params)
     x = check_input(model, x, batch=False)
     trained = model.trained_readout
     size = lowrank.dimension(model.widths, trained)
-    dense = method == "dense" or (method == "auto" and size <= DENSE_LIMIT)
+    dense = size <= dense_limit
     model, params, x = _double(model, params, x)
     passes = (host_trace if dense else device_trace)(model, params, x)
     with np.errstate(all="ignore"):
         coefs = lowrank.coefficients(passes, model.net.activations)
-        scale = _block_norm(params, coefs, trained, host=dense, chance=failure_probability / 2)
+        scale = _block_norm(params, coefs, trained, host=dense, chance=chance)
     leaves = [scale, *jax.tree.leaves(passes)]
     if not all(np.all(np.isfinite(np.asarray(leaf))) for leaf in leaves):
         raise SpectralError(_diagnosis(model, params, x))
-    rounding = _SWEEPS * network(model.widths).margin(scale)
-    if dense:
+
+    def matrix() -> Float[np.ndarray, "n n"]:
         weights = tuple(np.asarray(w) for w in params["W"])
         with np.errstate(all="ignore"):
-            matrix = lowrank.multiply(weights, coefs, np.eye(size), trained)
-        return dense_norm(np.asarray(matrix), rounding)
-    if scale == 0:
-        return zero_norm(size, "every coefficient of the quadratic form is exactly zero")
-    return lanczos_norm(
-        _OPERATORS[trained],
-        (params["W"], coefs),
-        size,
-        magnitude=scale,
-        rounding=rounding,
-        rtol=rtol,
-        failure_probability=failure_probability / 2,
-        seed=seed,
-    ).with_chance(failure_probability, "the norms of the weights in the error model")
+            return np.asarray(lowrank.multiply(weights, coefs, np.eye(size), trained))
+
+    return HessianOperator(
+        size=size,
+        parameters=model.num_params,
+        blocks=_blocks(model.widths, trained),
+        dense=dense,
+        matrix=matrix,
+        operator=_OPERATORS[trained],
+        arguments=(params["W"], coefs),
+        rounding=_SWEEPS * network(model.widths).margin(scale),
+        scale=scale,
+        chance=0.0 if dense else chance,
+        chance_of="the norms of the weights in the error model",
+    )
+
+
+def _blocks(widths: tuple[int, ...], trained: bool) -> dict[str, np.ndarray]:
+    """The coordinates of each layer: U^1, ..., U^L, p^2, ..., p^L, u."""
+    depth = len(widths) - 1
+    named = [(f"W{layer}", (widths[layer],)) for layer in range(1, depth + 1)]
+    named += [(f"W{layer}", (widths[layer - 1] - 1,)) for layer in range(2, depth + 1)]
+    return consecutive([*named, ("v", (widths[-1],))] if trained else named)
 
 
 def _fixed(arguments: Any, y: Float[Array, "k n"]) -> Float[Array, "k n"]:
@@ -255,10 +295,7 @@ def _diagnosis(model: Model, params: Params, x: Array) -> str:
     )
 
 
-def _check_options(method: str, rtol: float, failure_probability: float) -> None:
-    if method not in ("auto", "dense", "lanczos"):
-        msg = f"unknown method {method!r}: use 'dense', 'lanczos' or 'auto'"
-        raise ValueError(msg)
+def _check_options(rtol: float, failure_probability: float) -> None:
     for name, value in (("rtol", rtol), ("failure_probability", failure_probability)):
         if not 0 < value < 1:
             msg = f"{name} is {value}: give a number between 0 and 1"

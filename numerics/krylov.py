@@ -39,12 +39,15 @@ class RitzPairs(NamedTuple):
         vectors: unit Ritz vectors, one a row, shape (k, n).
         residuals: ``|A u - value u|_2`` of each, shape (k,): an eigenvalue is that close.
         run: the tridiagonal matrix, for `numerics.certificates`.
+        weights: squares of the Ritz vectors' components along the start, shape (k,): the weights
+            of the Gauss quadrature that the run makes.
     """
 
     values: Float[np.ndarray, " k"]
     vectors: Float[np.ndarray, "k n"]
     residuals: Float[np.ndarray, " k"]
     run: Tridiagonal
+    weights: Float[np.ndarray, " k"]
 
     @property
     def top(self) -> int:
@@ -53,7 +56,12 @@ class RitzPairs(NamedTuple):
 
 
 def ritz_pairs(
-    multiply: Callable[[Vector], Vector], start: Vector, *, steps: int, tolerance: float
+    multiply: Callable[[Vector], Vector],
+    start: Vector,
+    *,
+    steps: int,
+    tolerance: float,
+    wanted: int = 1,
 ) -> RitzPairs:
     """Approximate the eigenvalues of largest magnitude of a symmetric matrix.
 
@@ -61,8 +69,9 @@ def ritz_pairs(
         multiply: the product with the matrix, of float64 vectors of shape (n,).
         start: where the Krylov space starts, shape (n,), not zero.
         steps: most products, >= 1.
-        tolerance: stop once the residual of the value largest in magnitude is at most this
-            fraction of it (its error is of the order of the square).
+        tolerance: stop once the residuals of the values largest in magnitude are at most this
+            fraction of the largest (the error is of the order of the square).
+        wanted: how many values have to be that good, >= 1.
 
     Returns:
         The Ritz pairs; no more than n of them.
@@ -95,10 +104,12 @@ def ritz_pairs(
         top = int(np.argmax(np.abs(values)))
         largest = abs(values[top])
         exhausted = beside[k] <= 64 * _U * largest
-        if exhausted or residuals[top] <= tolerance * largest or k + 1 == limit:
+        first = np.argsort(-np.abs(values), kind="stable")[:wanted]
+        good = k + 1 >= wanted and bool(np.all(residuals[first] <= tolerance * largest))
+        if exhausted or good or k + 1 == limit:
             break
         basis[k + 1] = image / beside[k]
     # As in numerics.lanczos: three axpys, a division and a correction, each rounded once per entry.
     defect = drift[: k + 1] + 16 * _U * largest
     run = Tridiagonal(diagonal[: k + 1], beside[: k + 1], defect, bool(exhausted))
-    return RitzPairs(values, small.T @ basis[: k + 1], residuals, run)
+    return RitzPairs(values, small.T @ basis[: k + 1], residuals, run, small[0] ** 2)

@@ -77,6 +77,10 @@ class SpectralNorm:
         )
         return replace(self, failure_probability=failure_probability, certificate=words)
 
+    def with_note(self, note: str) -> SpectralNorm:
+        """The same enclosure with more in its certificate."""
+        return replace(self, certificate=f"{self.certificate}; {note}")
+
 
 def dense_norm(matrix: Float[np.ndarray, "n n"], rounding: float) -> SpectralNorm:
     """The spectral norm of a symmetric matrix from all its eigenvalues.

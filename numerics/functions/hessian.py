@@ -12,7 +12,6 @@ relative to the norm is granted, of the narrowest type that the function compute
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -22,27 +21,21 @@ from jaxtyping import Float
 
 from numerics.functions import lowrank
 from numerics.functions.program import Point, Program
-from numerics.spectral import SpectralError, SpectralNorm, dense_norm, lanczos_norm, zero_norm
+from numerics.operators import HessianOperator, consecutive
+from numerics.spectral import SpectralError
 from numerics.tolerances import network, unit_roundoff
 
-__all__ = ["function_hessian_norm", "products"]
+__all__ = ["function_operator", "products"]
 
 SAFETY = 16
 _ROWS = 128  # products made at once
 _RATIO = unit_roundoff(np.float64) / unit_roundoff(np.float32)
 
 
-def function_hessian_norm(
-    program: Program,
-    point: Point,
-    *,
-    method: str,
-    rtol: float,
-    failure_probability: float,
-    seed: int,
-    dense_limit: int,
-) -> SpectralNorm:
-    """`numerics.hessian_norm` for a traced function, of what has been checked."""
+def function_operator(
+    program: Program, point: Point, *, seed: int, dense_limit: float
+) -> HessianOperator:
+    """`numerics.hessian.hessian_operator` for a traced function, of what has been checked."""
     for name, leaf in zip(program.names, point.leaves, strict=True):
         if not np.all(np.isfinite(np.asarray(leaf))):
             msg = f"parameter {name} is infinite or NaN somewhere, so there is no Hessian"
@@ -52,22 +45,21 @@ def function_hessian_norm(
     arguments = (point, coordinates)
     operator = lowrank.operator(program)
     scale, rounding, how = _errors(program, arguments, size, seed)
-    if method == "dense" or (method == "auto" and size <= dense_limit):
-        found = dense_norm(_matrix(operator, arguments, size), rounding)
-    elif scale == 0:
-        found = zero_norm(size, "a random product with the Hessian is exactly zero")
-    else:
-        found = lanczos_norm(
-            operator,
-            arguments,
-            size,
-            magnitude=scale,
-            rounding=rounding,
-            rtol=rtol,
-            failure_probability=failure_probability,
-            seed=seed,
-        )
-    return _described(program, coordinates, found, how)
+    return HessianOperator(
+        size=size,
+        parameters=program.size,
+        blocks=consecutive(
+            list(zip(program.names, lowrank.sizes(program, coordinates), strict=True))
+        ),
+        dense=size <= dense_limit,
+        matrix=lambda: _matrix(operator, arguments, size),
+        operator=operator,
+        arguments=arguments,
+        rounding=rounding,
+        scale=scale,
+        note=_described(program, coordinates, size, how),
+        nothing="a random product with the Hessian is exactly zero",
+    )
 
 
 def _errors(
@@ -136,15 +128,12 @@ def _matrix(operator: Any, arguments: Any, size: int) -> Float[np.ndarray, "n n"
     return np.concatenate(parts)[:size]
 
 
-def _described(
-    program: Program, coordinates: lowrank.Frames, found: SpectralNorm, how: str
-) -> SpectralNorm:
-    """The enclosure, with what its coordinates cover and whence its rounding in the certificate."""
-    whole = [leaf for leaf, frame in enumerate(coordinates) if frame.right is None]
-    lines = [f"; rounding {how}, not bounded; {program.size} parameters in {found.dimension} "]
-    lines.append("exact coordinates")
-    large = [leaf for leaf in whole if leaf in program.analysis.declined]
-    if large:
-        reasons = (f"{program.names[k]} ({program.analysis.declined[k]})" for k in large)
-        lines.append(", entry by entry: " + ", ".join(reasons))
-    return replace(found, certificate=found.certificate + "".join(lines))
+def _described(program: Program, coordinates: lowrank.Frames, size: int, how: str) -> str:
+    """What the coordinates cover, and whence the rounding, for the certificate."""
+    text = f"rounding {how}, not bounded; {program.size} parameters in {size} exact coordinates"
+    declined = [
+        f"{program.names[k]} ({program.analysis.declined[k]})"
+        for k, frame in enumerate(coordinates)
+        if frame.right is None and k in program.analysis.declined
+    ]
+    return f"{text}, entry by entry: {', '.join(declined)}" if declined else text

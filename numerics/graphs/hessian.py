@@ -33,8 +33,9 @@ from numerics.graphs.tracing import passes as trace_of
 from numerics.graphs.walk import Walk
 from numerics.lowrank import largest, normalize, sensitivity
 from numerics.models import Params
+from numerics.operators import HessianOperator, consecutive
 from numerics.products import Map, norm_of
-from numerics.spectral import SpectralError, SpectralNorm, dense_norm, lanczos_norm, zero_norm
+from numerics.spectral import SpectralError
 from numerics.tolerances import Numbers, Tolerance, gamma, network
 from theory.graph import BilinearRule, LinearRule, PointwiseRule
 
@@ -43,21 +44,18 @@ WRITTEN_OUT = 1024
 """Smaller dimension up to which all singular values of a node's map are taken."""
 
 
-def graph_hessian_norm(
+def graph_operator(
     model: GraphModel,
     x: Numbers,
     params: Params | None,
     *,
     output: int,
-    method: str,
-    rtol: float,
-    failure_probability: float,
-    seed: int,
-    dense_limit: int,
-) -> SpectralNorm:
-    """`numerics.hessian_norm` for a graph; see there.
+    chance: float,
+    dense_limit: float,
+) -> HessianOperator:
+    """`numerics.hessian.hessian_operator` for a graph; see there.
 
-    Up to `dense_limit` coordinates all eigenvalues are computed, beyond that it is Lanczos.
+    Up to `dense_limit` coordinates the matrix is written out.
 
     Raises:
         SpectralError: a number on the way is not finite.
@@ -76,31 +74,38 @@ def graph_hessian_norm(
     require_finite(model, passes)
     coordinates = lowrank.frames(model, passes)
     size = lowrank.dimension(model, coordinates)
-    dense = method == "dense" or (method == "auto" and size <= dense_limit)
-    scale = block_norm(model, params, passes, None if dense else failure_probability / 2)
+    dense = size <= dense_limit
+    scale = block_norm(model, params, passes, None if dense else chance)
     if not math.isfinite(scale):
         raise SpectralError(_OVERFLOW)
-    rounding = SWEEPS * pass_tolerance(model.walk).margin(scale)
     arguments = lowrank.Arguments(params, model.fixed, x, coordinates)
-    if dense:
-        matrix = (
-            lowrank.multiply(model.walk, output, arguments, np.eye(size))
-            if passed is None
-            else host.hessian(model, passed, coordinates)
-        )
-        return dense_norm(matrix, rounding)
-    if scale == 0:
-        return zero_norm(size, "every block of the Hessian is exactly zero")
-    return lanczos_norm(
-        lowrank.operator(model.walk, output),
-        arguments,
-        size,
-        magnitude=scale,
-        rounding=rounding,
-        rtol=rtol,
-        failure_probability=failure_probability / 2,
-        seed=seed,
-    ).with_chance(failure_probability, "the norms of the maps in the error model")
+
+    def matrix() -> np.ndarray:
+        if passed is None:
+            return lowrank.multiply(model.walk, output, arguments, np.eye(size))
+        return host.hessian(model, passed, coordinates)
+
+    nodes = model.graph.nodes
+    counts = lowrank.sizes(model.walk, coordinates)
+    return HessianOperator(
+        size=size,
+        parameters=model.num_params,
+        blocks=consecutive(
+            [
+                (f"W{node} ({nodes[node].label})", pair)
+                for node, pair in zip(model.graph.weighted, counts, strict=True)
+            ]
+        ),
+        dense=dense,
+        matrix=matrix,
+        operator=lowrank.operator(model.walk, output),
+        arguments=arguments,
+        rounding=SWEEPS * pass_tolerance(model.walk).margin(scale),
+        scale=scale,
+        chance=0.0 if dense else chance,
+        chance_of="the norms of the maps in the error model",
+        nothing="every block of the Hessian is exactly zero",
+    )
 
 
 _OVERFLOW = (
@@ -240,4 +245,4 @@ def _size(vector: Any) -> float:
     return float(normalize(np.asarray(vector).ravel())[0])
 
 
-__all__ = ["block_norm", "graph_hessian_norm", "pass_tolerance", "require_finite", "stretch"]
+__all__ = ["block_norm", "graph_operator", "pass_tolerance", "require_finite", "stretch"]
