@@ -22,7 +22,8 @@ from hypothesis.strategies import SearchStrategy
 
 import numerics
 from proofs_check import dropping, strategies
-from proofs_check.dropping import Drop, DropError, Dropped
+from proofs_check.dropped import Dropped, measured_again
+from proofs_check.dropping import Drop, DropError
 from proofs_check.ledger.experiment import Family, Sample
 from proofs_check.ledger.results import FamilyResult
 from proofs_check.ledger.running import outcome_of, run_family
@@ -330,7 +331,7 @@ class _DroppingHunt(_Hunt):
     def confirmed(self, held: tuple[Statement, Trial, Check], instance: Dropped) -> Counterexample:
         statement, trial, check = held
         self.seen.dial = instance.dial
-        again = replace(check, measured=dropping.measured_again(trial, check))
+        again = replace(check, measured=measured_again(trial, check))
         found = of_measured(statement, trial, again)
         words = self.drop_of(statement).words.format(instance.dial)
         return replace(

@@ -9,7 +9,8 @@ import numerics
 import proofs_check
 import theory
 from proofs_check import dropping
-from proofs_check.dropping import DROPS, DropError, Dropped
+from proofs_check.dropped import Dropped, measured_again
+from proofs_check.dropping import DROPS, DropError
 from proofs_check.ledger.dense import spectral
 from proofs_check.strategies import Instance
 from proofs_check.verification.judging import judge
@@ -81,7 +82,7 @@ def test_what_is_measured_agrees_with_differentiating_the_whole_model(name) -> N
         drop = dropping.chosen(statement, name, ball=True)
         trial = drop.trial(Dropped(point, 3), point.radius, Search(starts=0))
         check = judge(statement, trial)
-        again = dropping.measured_again(trial, check)
+        again = measured_again(trial, check)
         assert again.value == pytest.approx(check.measured.value, rel=1e-8, abs=1e-12)
 
 
@@ -189,7 +190,7 @@ def test_graphs_do_without_hypotheses_too(name, drop, outcome) -> None:
         trial = chosen.trial(Dropped(point, dial), point.radius, Search(starts=0))
         check = judge(theorem, trial)
         assert check.outcome == expected
-        again = dropping.measured_again(trial, check)
+        again = measured_again(trial, check)
         assert again.value == pytest.approx(check.measured.value, rel=1e-8)
     if drop == "bounded_lambda":
         claimed = trial.statistics["x"]
