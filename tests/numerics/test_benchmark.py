@@ -17,9 +17,10 @@ def test_a_small_run(tmp_path):
     path = tmp_path / "result.json"
     command = [sys.executable, str(SCRIPT), "--widths", "8,40", "--json", str(path)]
     result = subprocess.run(command, check=True, capture_output=True, text=True)
-    assert "generic / low rank" in result.stdout
+    assert "best other / ours" in result.stdout
     rows = json.loads(path.read_text())["rows"]
     assert [row["width"] for row in rows] == [8, 40]
     for row in rows:
-        assert row["difference"] <= 1e-10
-        assert row["lowrank"]["lower"] <= row["generic"]["value"] <= row["lowrank"]["upper"]
+        assert row["eigsh"]["difference"] <= 1e-10
+        assert row["matfree"]["difference"] <= 1e-6
+        assert row["lowrank"]["lower"] <= row["eigsh"]["value"] <= row["lowrank"]["upper"]
