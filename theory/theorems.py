@@ -166,7 +166,8 @@ def hessian_bound(
             ``norms``: s_l, a_l, g_l, q_l, with sup|sigma'| and sup|sigma''| for every neuron.
 
             ``apriori``: nothing is measured; it holds with probability at least 1 - delta over the
-            random weights at the centre.
+            random weights at the centre; for other architectures at the centre alone, by a matrix
+            series (:mod:`theory.ledger.series`).
         delta: for the level ``apriori``: the allowed probability of failure, by default 0.05.
 
     Returns:
