@@ -41,7 +41,9 @@ INTERPRETED = frozenset(
     }
 )
 INTERPRETED |= {"spread", "copies", "deviation", "gain", "typical"}
+INTERPRETED |= {"rate", "own_bound"}
 INTERPRETED |= {"ceiling", "origin", "rho", "failure", "floor"}
+OF_A_PART = frozenset({"own_bound"})  # spoken of by a lemma inside a sub-model, defined there
 MEASURED = frozenset({*vocabulary.STATISTICS, *GRAPH_STATISTICS})  # measured on networks
 
 
@@ -429,7 +431,7 @@ def _facts(formulas: Iterable[Term], problems: list[str]) -> Iterator[Term]:
 # -- definitions ----------------------------------------------------------------------------------
 
 
-def definition_problems(proof: Proof) -> list[str]:
+def definition_problems(proof: Proof, *, of_a_part: bool = False) -> list[str]:
     """Why the definitions of a proof are more than abbreviations; empty if they are not.
 
     The abbreviations that a proof has for every sub-model are held to the same, apart from those of
@@ -443,11 +445,11 @@ def definition_problems(proof: Proof) -> list[str]:
         short = _in_order(f for f in inner if f.head == "eq")
         facts = tuple(f for f in inner if f.head != "eq")
         own = replace(proof, assumptions=facts, definitions=short)
-        problems += [f"of a sub-model: {p}" for p in definition_problems(own)]
+        problems += [f"of a sub-model: {p}" for p in definition_problems(own, of_a_part=True)]
     defined: dict[Term, Term] = {}
     shape = _graph_of(proof)
     for position, formula in enumerate(proof.definitions):
-        reason = _not_a_definition(formula, shape)
+        reason = _not_a_definition(formula, shape, OF_A_PART if of_a_part else frozenset())
         if reason is None and formula.args[0] in defined:
             reason = "the symbol is defined twice"
         if reason is not None:
@@ -481,12 +483,12 @@ def _graph_of(proof: Proof) -> Shape | None:
     return parse(codes[0]) if codes else None
 
 
-def _not_a_definition(formula: Term, shape: Shape | None) -> str | None:
+def _not_a_definition(formula: Term, shape: Shape | None, allowed: frozenset[str]) -> str | None:
     if formula.head != "eq" or formula.args[0].head != "sym":
         return "not of the form symbol = real"
     symbol, value = formula.args
     name, tags = symbol.args[0], symbol.args[1:]
-    if name in INTERPRETED:
+    if name in INTERPRETED - allowed:
         return f"{name} has a meaning in the trusted lemmas already"
     loose = {v for v in free(value) - free(symbol) if v.head in ("index", "var") or v is STAR}
     if loose or STAR in free(symbol):

@@ -455,6 +455,14 @@ def test_what_no_sub_model_is_like_is_noticed(inner, message):
     assert re.search(message, str(report.failures))
 
 
+def test_the_bound_of_a_model_is_named_in_sub_models_alone():
+    proof = strong_networks(SMALL).proof
+    outside = eq(symbol("own_bound", POINT, INPUT), rat(1))
+    changed = replace(proof, definitions=(*proof.definitions, outside))
+    report = proofs_check.check(changed, second_opinion=False)
+    assert "has a meaning" in str(report.failures)
+
+
 def test_abbreviations_of_sub_models_may_not_run_in_a_circle():
     proof = strong_networks(SMALL).proof
     one, other = (symbol("P", 9, k, POINT, INPUT) for k in (1, 2))
