@@ -17,7 +17,8 @@ from dataclasses import dataclass, field
 from proofs_check.replay.arithmetic import ArithmeticLimitError
 from proofs_check.replay.binding import BindingError, brief
 from proofs_check.replay.check_report import CheckReport, Failure
-from proofs_check.replay.hypotheses import assumptions_of, contradictions, definition_problems
+from proofs_check.replay.definitions import definition_problems
+from proofs_check.replay.hypotheses import assumptions_of, contradictions
 from proofs_check.replay.loading import CheckError, load
 from proofs_check.replay.rules import RuleError, Sequent, replay
 from proofs_check.replay.samples import World

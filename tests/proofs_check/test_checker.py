@@ -14,7 +14,8 @@ from rich.console import Console
 
 import theory
 from proofs_check.replay.checker import CheckError, check
-from proofs_check.replay.hypotheses import INTERPRETED, MEASURED, definition_problems, kind_of
+from proofs_check.replay.definitions import definition_problems
+from proofs_check.replay.hypotheses import INTERPRETED, MEASURED, kind_of
 from theory import kernel
 from theory.graph_terms import GRAPH_STATISTICS, parse
 from theory.lemmas import LEMMAS, fact, schema

@@ -593,6 +593,7 @@ CHECKER = (
     "binding",
     "checker",
     "check_report",
+    "definitions",
     "hypotheses",
     "loading",
     "rules",
