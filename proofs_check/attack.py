@@ -255,6 +255,7 @@ PLANS: Mapping[str, Plan] = {
     "form_in_bound": graphs(_BILINEAR),
     "form_own_bound": graphs(_BILINEAR),
     "own_bound": graphs(_BILINEAR),
+    "jacobian_split": graphs(_BILINEAR),
     "covector_unit": graphs(graph_adversaries.alone),
     "value_size": networks(trials=9),
     "two_at_most_max": matrices(()),

@@ -398,7 +398,9 @@ def test_the_symbols_that_lemmas_speak_about_are_known():
     families |= {"jacobian_pointwise": ()}
     families |= {f"second_{kind}": (code, n) for n, kind in enumerate(parse(code).kinds) if n}
     families |= {"second_input": (code,), "gradients_bound": (code, 1), "covector_unit": (code,)}
-    families |= dict.fromkeys(("form_in_bound", "form_own_bound", "own_bound"), (code, 2))
+    families |= dict.fromkeys(
+        ("form_in_bound", "form_own_bound", "own_bound", "jacobian_split"), (code, 2)
+    )
     families |= {"node_norm_likely": (code, 2, 1, 2), "output_series": (code, "sign", 1, 2)}
     families |= dict.fromkeys(("node_norm_series", "node_value_likely"), (code, 2, "masked", 1, 2))
     families |= dict.fromkeys(RANDOM, (2, 3, "gaussian", 1, 2))

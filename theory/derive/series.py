@@ -6,7 +6,7 @@ coefficients A_k are the Hessians of the neurons it sees.  What it needs is the 
 stacked, ``|second^p|``, and that of the Jacobian.  Both follow forwards from the norms of the
 nodes' maps and values, with
 
-    bilinear   ``T_n = s T_p + (omega + chi) J_p``,   ``J_n = tau |alpha^p| + s J_p``,
+    bilinear   ``T_n = s T_p + (omega + chi) J_p``,   ``J_n^2 = (tau |alpha^p|)^2 + (s J_p)^2``,
     pointwise  ``T_n = lambda T_p + beta J_p^2``,     ``J_n = lambda J_p``.
 
 T and J are O(1), and the last node divides by the root of the width.  No back-propagated signal is
@@ -29,8 +29,8 @@ from theory.derive.tactics import at_most, bound_norm, chain, hole, rearranged, 
 from theory.kernel import Judgement
 from theory.lemmas import INDEX, INPUT_X, POINT_P, V, real_variable, schema, vector_variable
 from theory.lemmas.series import second
-from theory.terms import ZERO, Term, add, make, mul, norm
-from theory.vocabulary import CENTRE, FAILURE, hessian, sigma
+from theory.terms import ZERO, Term, add, dot, make, mul, norm, root
+from theory.vocabulary import CENTRE, FAILURE, hessian, sigma, squared
 
 
 @dataclass
@@ -219,11 +219,26 @@ def _own(node: int, d: SeriesDerivation) -> None:
 
 
 def _jacobian(node: int, d: SeriesDerivation) -> None:
-    found = node_jacobian(node, d)
-    _by_identity(found, "jacobian_hat", node, f"the Jacobian of node {node}", d)
+    title = f"the Jacobian of node {node}"
+    if d.shape.kinds[node] == "bilinear":
+        d.name("jacobian_hat", node, _split(node, d), title)
+    else:
+        _by_identity(node_jacobian(node, d), "jacobian_hat", node, title, d)
     spread = d.rule("gradients_bound", node)
     size = norm(make("jac", d.value(node), CENTRE))
     d.learn(chain(spread, d.known[size]))
+
+
+def _split(node: int, d: SeriesDerivation) -> Judgement:
+    """``|d alpha^n|`` from its two parts, which see different weights."""
+    own, below = (real_variable(n) for n in ("?o", "?b"))
+    found = d.rule("jacobian_split", node)
+    inner = dot(d.shape.map(node, CENTRE), make("jac", d.value(d.parent(node)), CENTRE))
+    parts = {own: d.known[norm(d.shape.own(node, CENTRE, d.at))], below: bound_norm(inner, d.known)}
+    bound = chain(found, kernel.monotone(root(add(squared(own), squared(below))), parts))
+    if d.sources[d.parent(node)]:
+        return bound
+    return rearranged(bound, parts[own].conclusion.args[1])
 
 
 def _by_identity(found: Judgement, name: str, node: int, title: str, d: SeriesDerivation) -> None:

@@ -47,7 +47,7 @@ from theory.terms import (
     tensor,
     transpose,
 )
-from theory.vocabulary import CENTRE, lipschitz, origin, share, sigma, symbol, tail
+from theory.vocabulary import CENTRE, lipschitz, origin, share, sigma, squared, symbol, tail
 
 TROPP = "Tropp, An Introduction to Matrix Concentration Inequalities, 2015"
 DRAWN = ("gaussian", "masked", "sign")
@@ -220,6 +220,21 @@ def _own_bound(code: str, node: int) -> Schema:
     size = norm(_value(shape, shape.parents[node][0]))
     left = norm(shape.own(node, POINT_P, INPUT_X))
     return Schema(_graph(code), le(left, mul(contraction_constant(node), size)))
+
+
+@lemma(
+    "jacobian_split",
+    "a node's own weights are not among those below it",
+    r"\|\partial\alpha^n\|^2\le\|B^n\|^2+\|A^n\,\partial\alpha^p\|^2",
+    f"{HORN}, Section 5.6",
+    "HornJohnson2013",
+)
+def _jacobian_split(code: str, node: int) -> Schema:
+    shape = _node(code, node, "bilinear")
+    own = norm(shape.own(node, POINT_P, INPUT_X))
+    below = norm(dot(shape.map(node, POINT_P), _jacobian(shape, shape.parents[node][0])))
+    bound = root(add(squared(own), squared(below)))
+    return Schema(_graph(code), le(norm(_jacobian(shape, node)), bound))
 
 
 @lemma(
