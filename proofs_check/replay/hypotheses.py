@@ -2,7 +2,8 @@
 
 A replayed proof shows ``hypotheses |- statement``.  That says what a reader takes it to say only if
 the hypotheses are either definitions, which a reader can undo, or assumptions of a kind that the
-theory has a meaning for.  Anything else is an extra assumption, and is reported as one.
+theory has a meaning for.  Anything else is an extra assumption, and is reported as one.  What a
+definition may be, :mod:`proofs_check.replay.definitions` says.
 """
 
 from __future__ import annotations
