@@ -136,10 +136,11 @@ def kernel_change(
     reference = np.asarray(tangent_kernel(model, X, params0, output=output))
     difference = np.asarray(tangent_kernel(model, X, params, output=output)) - reference
     moved, size = float(np.linalg.norm(difference)), float(np.linalg.norm(reference))
+    finite = difference.size and math.isfinite(moved)
     return KernelChange(
         absolute=float(np.max(np.abs(difference), initial=0.0)),
         relative=moved / size if size else (np.inf if moved else 0.0),
-        spectral=float(np.linalg.norm(difference, ord=2)) if difference.size else 0.0,
+        spectral=float(np.linalg.norm(difference, ord=2)) if finite else moved,
         difference=difference,
         reference=reference,
     )

@@ -139,6 +139,14 @@ def test_vanishing_kernel_has_a_defined_relative_change():
     assert change.absolute == change.relative == 0
 
 
+@pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")
+def test_a_change_to_what_is_no_number_is_no_number():
+    model = build((3, 5))
+    nowhere = jax.tree.map(lambda leaf: np.asarray(leaf) * np.nan, model.params)
+    change = kernel_change(model, np.ones((2, 3)), nowhere)
+    assert np.isnan([change.absolute, change.relative, change.spectral]).all()
+
+
 def test_wrong_shapes_are_refused():
     model = build((3, 5))
     with pytest.raises(ValueError, match=r"takes \(3,\) or \(n, 3\)"):
