@@ -437,6 +437,25 @@ false("graph_coordinates", "always zero")(
 false("graph_block_norm", "half the matrix")(HALF)
 
 
+# -- about paths, sub-models, and stacked second derivatives
+
+for name in (
+    "part_model", "gradients_bound", "form_in_bound", "form_own_bound", "own_bound", "value_size",
+    "two_at_most_max",
+):  # fmt: skip
+    false(name, "half the constant")(HALF)
+for name in ("second_linear", "second_pointwise"):
+    false(name, "the other sign")(OPPOSITE)
+false("second_input", "has norm one")(conclusion(lambda x, y: eq(norm(x), rat(1))))
+false("second_bilinear", "one cross term")(
+    conclusion(lambda x, y: eq(x, plus(y.args[0], y.args[1])))
+)
+false("jacobian_split", "half the constant")(HALF)
+false("covector_unit", "of norm two")(conclusion(lambda x, y: eq(x, rat(2))))
+false("rate_start", "nothing is left")(conclusion(lambda x, y: eq(x, rat(0))))
+false("rate_step", "twice the contraction")(conclusion(lambda x, y: eq(x, mul(y.args[0], y))))
+
+
 def substitute_own(term: Term, point: Term) -> Term:
     """The derivative by own weights, the first factor, at another point."""
     own, *rest = term.args
