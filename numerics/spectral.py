@@ -99,6 +99,23 @@ def dense_norm(matrix: Float[np.ndarray, "n n"], rounding: float) -> SpectralNor
     Source:
         LAPACK Users' Guide, section 4.7 (backward error); Weyl's inequality.
     """
+    return all_eigenvalues(matrix, rounding)[1]
+
+
+def all_eigenvalues(
+    matrix: Float[np.ndarray, "n n"], rounding: float
+) -> tuple[Float[np.ndarray, " n"], SpectralNorm]:
+    """All eigenvalues of a symmetric matrix, increasing, and with them its spectral norm.
+
+    By Weyl's inequality each is as accurate as the norm is.
+
+    Args:
+        matrix: as for `dense_norm`.
+        rounding: as for `dense_norm`.
+
+    Raises:
+        SpectralError: an entry is not finite.
+    """
     if not np.all(np.isfinite(matrix)):
         raise SpectralError(_not_finite("an entry of the matrix"))
     order = matrix.shape[0]
@@ -111,7 +128,7 @@ def dense_norm(matrix: Float[np.ndarray, "n n"], rounding: float) -> SpectralNor
     value = float(np.max(np.abs(values)))
     solver = spectrum(order).margin(value)
     error = max(rounding, asymmetry) + solver + _underflow(order)
-    return SpectralNorm(
+    return values, SpectralNorm(
         value=value,
         lower=max(0.0, value - error),
         upper=value + error,

@@ -24,8 +24,7 @@ from numerics.hessian import hessian_operator
 from numerics.krylov import RitzPairs, ritz_pairs
 from numerics.lanczos import Operator
 from numerics.operators import HessianOperator
-from numerics.spectral import SpectralNorm, dense_norm, lanczos_norm, zero_norm
-from numerics.tolerances import spectrum
+from numerics.spectral import SpectralNorm, all_eigenvalues, dense_norm, lanczos_norm, zero_norm
 
 __all__ = [
     "HessianBlocks",
@@ -80,7 +79,7 @@ class SpectralDensity:
     exact: bool
 
     def moment(self, order: int) -> float:
-        """The mean of the eigenvalues' powers; by quadrature exact for a run's own start."""
+        """The mean of that power of the eigenvalues, zeros included; exact if the nodes are."""
         return float(self.weights @ self.nodes**order) + (self.zero if order == 0 else 0.0)
 
     def smoothed(self, grid: Float[np.ndarray, " g"], width: float) -> Float[np.ndarray, " g"]:
@@ -149,8 +148,8 @@ def hessian_eigenvalues(
     found = hessian_operator(model, x, params, output=output, method=method, seed=seed)
     zeros = found.parameters - found.size
     if found.dense:
-        values, error = _all(found)
-        errors = np.full(values.shape, error)
+        values, norm = all_eigenvalues(np.asarray(found.matrix()), found.rounding)
+        errors = np.full(values.shape, norm.upper - norm.value)
     elif found.scale == 0:
         values, errors = np.zeros((2, min(k, found.size)))
     else:
@@ -205,7 +204,9 @@ def hessian_density(
     found = hessian_operator(model, x, params, output=output, method=method, seed=seed)
     share = found.size / found.parameters
     if found.dense or found.scale == 0:
-        nodes = _all(found)[0] if found.dense else np.zeros(found.size)
+        nodes = np.zeros(found.size)
+        if found.dense:
+            nodes, _ = all_eigenvalues(np.asarray(found.matrix()), found.rounding)
         weights = np.full(found.size, share / found.size)
         return SpectralDensity(nodes, weights, 1 - share, exact=True)
     rng = np.random.default_rng((seed, found.size))
@@ -315,14 +316,6 @@ def _restricted(operator: Operator, same: bool) -> Operator:
         return product if same else product + right * operator(inner, left * y)
 
     return restricted
-
-
-def _all(found: HessianOperator) -> tuple[Float[np.ndarray, " n"], float]:
-    """All eigenvalues in coordinates, and the error of each (Weyl)."""
-    matrix = np.asarray(found.matrix())
-    norm = dense_norm(matrix, found.rounding)  # refuses what is not finite
-    values = np.linalg.eigvalsh((matrix + matrix.T) / 2)
-    return values, norm.upper - norm.value + spectrum(found.size).margin(norm.value)
 
 
 def _ritz(found: HessianOperator, rng: np.random.Generator, steps: int, wanted: int) -> RitzPairs:
