@@ -32,6 +32,7 @@ from jaxtyping import Array, Float
 
 from numerics.activations import jax_function
 from numerics.functions.model import FunctionModel, as_model, stacked
+from numerics.functions.program import remembered
 from numerics.graphs.model import GraphModel, check_inputs, outputs
 from numerics.graphs.walk import Walk
 from numerics.models import AbstractModel, Model, Params, check_input, check_params, forward
@@ -220,6 +221,7 @@ def _graph_function(steps: Walk, outer: ActivationFunction | None, output: int) 
     return function
 
 
+@remembered
 def _own_function(
     given: Callable[..., Any], tree: Any, outer: ActivationFunction | None, output: int
 ) -> Function:

@@ -17,6 +17,7 @@ the parameter declined. Only public parts of JAX are used: `jax.make_jaxpr` and
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -186,7 +187,7 @@ def _own(leaf: int, value: Any, weight: bool) -> tuple[_View | None, Any]:
     return (_View(leaf, tuple(range(rank))), 1.0) if weight else (None, None)
 
 
-class _Walker:
+class _Walker(ABC):
     """One walk through a program; the subclasses say what is done on the way."""
 
     splits: dict[int, Split]
@@ -239,17 +240,21 @@ class _Walker:
             for value, var in zip(values, equation.outvars, strict=True)
         ]
 
+    @abstractmethod
     def bind(self, program: Jaxpr, equation: Any, values: list[Any]) -> Sequence[Any]:
-        raise NotImplementedError
+        """The results of an operation, from the values of its operands."""
 
+    @abstractmethod
     def rescaled(self, equation: Any, items: list[_Item]) -> Any:
-        raise NotImplementedError
+        """The factor of a view, after an operation that makes it."""
 
+    @abstractmethod
     def meet(self, meeting: Meeting, activation: Any, factor: Any, product: Any) -> Any:
-        raise NotImplementedError
+        """What stands for a product that was found."""
 
+    @abstractmethod
     def decline(self, item: _Item, reason: str) -> None:
-        raise NotImplementedError
+        """Note that a parameter, if the item is one, is used in another way."""
 
 
 class _Analyser(_Walker):

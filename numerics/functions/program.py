@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache, partial
-from typing import Any, NamedTuple
+from functools import cached_property, lru_cache, partial, wraps
+from typing import Any, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -15,7 +15,10 @@ from jax.extend.core import ClosedJaxpr, jaxpr_as_fun
 
 from numerics.functions.interpreter import Analysis, analyse, evaluate
 
-__all__ = ["FunctionError", "Point", "Program", "parameter_names", "trace_function"]
+__all__ = ["FunctionError", "Point", "Program", "parameter_names", "remembered", "trace_function"]
+
+
+Result = TypeVar("Result")
 
 
 class FunctionError(ValueError):
@@ -178,7 +181,8 @@ def trace_function(
         output: which entry of the result f is, counted in C order.
 
     Returns:
-        The program, the same one for equal functions, trees, shapes and types.
+        The program, the same one for equal functions, trees, shapes and types; as with `jax.jit`,
+        what the function closes over is taken as it was when it was traced.
 
     Raises:
         FunctionError: the function cannot be traced, does not return one floating-point array,
@@ -187,14 +191,28 @@ def trace_function(
     inputs, input_tree = jax.tree.flatten(x)
     kinds = [tuple((np.shape(v), _dtype(v)) for v in part) for part in (leaves, inputs)]
     key = (function, tree, input_tree, *kinds, output)
-    try:
-        return _cached(*key)
-    except TypeError as error:  # a function without a hash, such as a module with arrays in it
-        if "unhashable" not in str(error):
-            raise
-        return _trace(*key)
+    return _trace(*key)
 
 
+def remembered(make: Callable[..., Result]) -> Callable[..., Result]:
+    """Make a thing once for equal arguments; anew each time where they have no hash.
+
+    A function has none if it is a module with arrays in it, for example.
+    """
+    cached = lru_cache(maxsize=64)(make)
+
+    @wraps(make)
+    def found(*key: Any) -> Result:
+        try:
+            hash(key)
+        except TypeError:
+            return make(*key)
+        return cached(*key)
+
+    return found
+
+
+@remembered
 def _trace(
     function: Callable[..., Any],
     tree: Any,
@@ -242,9 +260,6 @@ def _of_leaves(
         shapes=tuple(shape for shape, _ in kinds[: len(names)]),
         output=output,
     )
-
-
-_cached = lru_cache(maxsize=64)(_trace)
 
 
 def _single(value: Any) -> Any:

@@ -16,6 +16,7 @@ from numerics.functions.model import as_model
 from numerics.functions.program import FunctionError
 from numerics.spectral import SpectralError
 from numerics.tolerances import network
+from numerics.training import _trained
 
 
 def gaussian(*shape, seed=0):
@@ -314,6 +315,31 @@ def test_one_compilation_serves_every_point():
     again = as_model(function, jax.tree.map(lambda a: 2 * a, params)).at(None, -x)[0]
     assert program is again
     assert lowrank.operator(program) is lowrank.operator(again)
+
+
+def test_a_function_without_a_hash_is_measured_all_the_same():
+    class Scaled:
+        __hash__ = None
+
+        def __eq__(self, other):
+            return self is other
+
+        def __call__(self, p, x):
+            return jnp.sum(jnp.tanh(p @ x))
+
+    p, x = gaussian(3, 4), gaussian(4)
+    value = np.max(np.abs(dense_eigenvalues(Scaled(), p, x)))
+    assert numerics.hessian_norm(Scaled(), x, p).value == pytest.approx(value, rel=1e-12)
+    assert numerics.gradient_descent(Scaled(), x[None], [0.5], steps=2, params=p).steps == 2
+
+
+def test_descent_is_compiled_once_for_a_function():
+    function, params, *_ = CASES["mlp"]
+    one, other = (
+        _trained(as_model(function, jax.tree.map(lambda a, k=k: k * a, params)), None, 0)[0]
+        for k in (1, 2)
+    )
+    assert one is other
 
 
 # -- what is refused ------------------------------------------------------------------------------
