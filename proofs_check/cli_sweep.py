@@ -90,7 +90,7 @@ def sweep(
         nets = [theory.Network.load(path) for path in networks]
         points = data.read(inputs) if inputs is not None else data.digits(1, _dimension(nets))
     try:
-        with executor(where) as pool, progress_bar(shown=not quiet) as show:
+        with bad_input(), executor(where) as pool, progress_bar(shown=not quiet) as show:
             found = run(
                 nets,
                 points,

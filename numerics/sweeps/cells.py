@@ -20,7 +20,7 @@ from typing import Any, TypeAlias
 import jax
 import numpy as np
 
-from numerics.sweeps.store import finite, inputs_hash, key_of
+from numerics.sweeps.store import finite, key_of
 
 __all__ = ["QUANTITIES", "Cell", "Quantity", "SweepError", "compute", "quantity_name"]
 
@@ -122,7 +122,7 @@ def _network(text: str) -> Any:
 
 
 def version_of(quantity: str) -> str:
-    """The version of this package; for a quantity from elsewhere with the hash of its source.
+    """The versions that a cell depends on; for a quantity from elsewhere the hash of its source.
 
     Raises:
         SweepError: there is no such quantity.
@@ -131,14 +131,14 @@ def version_of(quantity: str) -> str:
         own = metadata.version("widthproof")
     except metadata.PackageNotFoundError:
         own = "not installed"
-    function = _quantity(quantity)
+    function, version = _quantity(quantity), f"{own}, jax {jax.__version__}"
     if quantity in QUANTITIES:
-        return own
+        return version
     try:
         text = inspect.getsource(function)
     except (OSError, TypeError):
         text = quantity
-    return f"{own}+{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+    return f"{version}, {hashlib.sha256(text.encode()).hexdigest()[:16]}"
 
 
 def quantity_name(quantity: str | Quantity) -> str:
@@ -241,28 +241,3 @@ QUANTITIES: dict[str, Quantity] = {
     "ball_search": _ball_search,
 }
 USE_RADIUS = frozenset({"linearization_gap", "kernel_change", "ball_search"})
-
-
-def make(
-    network: str,
-    widths: Mapping[str, int],
-    seed: int,
-    quantity: str,
-    options: Mapping[str, Any],
-    numbers: np.ndarray,
-    precision: str,
-    cost: int,
-) -> Cell:
-    """A cell, with what its key needs filled in."""
-    return Cell(
-        network=network,
-        widths=widths,
-        seed=seed,
-        quantity=quantity,
-        options=options,
-        inputs=inputs_hash(numbers),
-        precision=precision,
-        version=f"{version_of(quantity)}, jax {jax.__version__}",
-        numbers=numbers,
-        cost=cost,
-    )

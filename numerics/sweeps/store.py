@@ -18,7 +18,6 @@ import math
 import os
 import sqlite3
 from collections.abc import Iterable, Mapping
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -136,8 +135,7 @@ class Store:
                 raise StoreError(msg)
             self._db.execute("COMMIT")
         except BaseException:
-            if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
+            self._db.rollback()
             raise
 
     def __enter__(self) -> Store:
@@ -194,9 +192,7 @@ class Store:
             )
             self._run("COMMIT")
         except BaseException:
-            if self._db.in_transaction:
-                with closing(self._db.cursor()) as cursor:
-                    cursor.execute("ROLLBACK")
+            self._db.rollback()
             raise
 
     def __len__(self) -> int:

@@ -19,10 +19,10 @@ from numerics.sweeps.cells import (
     Quantity,
     SweepError,
     compute,
-    make,
     quantity_name,
+    version_of,
 )
-from numerics.sweeps.store import Result, Store
+from numerics.sweeps.store import Result, Store, inputs_hash
 from theory.graph import BilinearRule
 from theory.networks import Network
 
@@ -178,6 +178,7 @@ def _cells(
         msg = f"precision {precision!r}; give 'float64' or 'float32'"
         raise SweepError(msg)
     names = [quantity_name(quantity) for quantity in quantities]
+    versions = {name: version_of(name) for name in names}
     found: dict[str, Cell] = {}
     seeds, widths = list(seeds), list(widths)
     for net in [networks] if isinstance(networks, Network) else networks:
@@ -185,10 +186,21 @@ def _cells(
         for sizes in (_sizes(net, entry) for entry in widths):
             sized = net.substitute(sizes) if sizes else net
             numbers, cost = _numbers(sized, inputs), _weights(sized)
+            digest = inputs_hash(numbers)
             for seed in seeds:
                 for name in names:
-                    options = {"radius": float(radius)} if name in USE_RADIUS else {}
-                    cell = make(text, sizes, int(seed), name, options, numbers, precision, cost)
+                    cell = Cell(
+                        network=text,
+                        widths=sizes,
+                        seed=int(seed),
+                        quantity=name,
+                        options={"radius": float(radius)} if name in USE_RADIUS else {},
+                        inputs=digest,
+                        precision=precision,
+                        version=versions[name],
+                        numbers=numbers,
+                        cost=cost,
+                    )
                     found.setdefault(cell.key, cell)
     if not found:
         msg = "no cells: give at least one network, width, seed and quantity"
