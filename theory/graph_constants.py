@@ -21,13 +21,14 @@ import sympy
 from theory.graph import BilinearRule, Graph
 from theory.networks.basic import DenseRule
 from theory.networks.convolution import ConvRule
+from theory.networks.dags import MaskedRule, NeuronRule
 
 Constant: TypeAlias = "sympy.Expr | float"
 
 
 def is_full(rule: BilinearRule) -> bool:
-    """Whether all entries of W are parameters with one common scale."""
-    return isinstance(rule, DenseRule | ConvRule)
+    """Whether all entries of W are parameters with one common scale; no for rules from outside."""
+    return type(rule) in (DenseRule, ConvRule)
 
 
 def positions(rule: BilinearRule) -> Any:
@@ -63,14 +64,14 @@ def typical(rule: BilinearRule) -> Constant:
 def spread(rule: BilinearRule) -> Constant:
     """``|A_k a|^2`` summed over k is at most ``spread^2 |a|^2``.
 
-    Dense, convolution: ``rows scale^2 |X|_F^2 <= rows tau^2 |a|^2``.  With a mask: entry u of a
+    Dense, convolution: ``rows scale^2 |X|_F^2 <= rows tau^2 |a|^2``.  For neurons: entry u of a
     counts ``sum of row_scale_v^2 scale^2`` over the rows v that see it.  Else the size of the
     value times tau^2, as ``|A_k a|^2`` sums up to ``|B|_F^2 <= size |B|^2 <= size tau^2 |a|^2``.
     """
     variances = _variances(rule)
     if variances is not None:
         return float(variances.sum(axis=0).max() ** 0.5)
-    known = is_full(rule) or _masked(rule)
+    known = is_full(rule) or _of_neurons(rule)
     return sympy.sqrt(rule.weight_shape[0] if known else _size(rule)) * rule.contraction
 
 
@@ -78,9 +79,10 @@ def copies(rule: BilinearRule) -> Constant:
     """``|sum_k V_k A_k|_F <= copies |V|``.
 
     The A_k are orthogonal there: dense 1 entry, a convolution one entry for each position, each
-    ``scale``; with a mask the largest scale, tau.  Else as for spread, with the number of weights.
+    ``scale``; for neurons the largest scale, tau.  Else as for spread: it is at most ``size |B|^2``
+    for the value's size.
     """
-    if _masked(rule):
+    if _of_neurons(rule):
         return rule.contraction
     if is_full(rule):
         return sympy.sqrt(positions(rule)) * rule.scale
@@ -90,11 +92,12 @@ def copies(rule: BilinearRule) -> Constant:
 def deviation(rule: BilinearRule) -> Constant:
     """The larger of spread and of the same by rows.
 
-    By rows: ``sum_k |A_k' c|^2`` is, for dense layers and masks with scales in(v)^{-1/2}, |c|^2,
-    for convolutions at most that, as the patches at one place of the kernel do not overlap.
+    By rows: ``sum_k |A_k' c|^2`` is, for dense layers and neurons with scales in(v)^{-1/2}, |c|^2,
+    for convolutions at most that, as the patches at one place of the kernel do not overlap.  Else
+    at most the number of weights times tau^2 |c|^2.
     """
     other: Any = sympy.Integer(1)
-    if not (is_full(rule) or _masked(rule)):
+    if not (is_full(rule) or _of_neurons(rule)):
         rows, cols = rule.weight_shape
         other = sympy.sqrt(rows * cols) * rule.contraction
     return sympy.Max(other, spread(rule))
@@ -104,13 +107,22 @@ def _masked(rule: BilinearRule) -> bool:
     return type(rule).mask is not BilinearRule.mask
 
 
+def _of_neurons(rule: BilinearRule) -> bool:
+    """Whether the rows see entries of the value itself, each scaled by its own in-degree.
+
+    Of a rule from outside neither is known: its weights may meet several columns, such as patches.
+    """
+    return type(rule) in (NeuronRule, MaskedRule)
+
+
 def _size(rule: BilinearRule) -> Any:
     return sympy.Mul(*rule.shape)
 
 
 def _variances(rule: BilinearRule) -> Any:
-    """The variance of each entry of a masked matrix; None where there is none, or no number."""
-    if not _masked(rule) or any(getattr(s, "free_symbols", ()) for s in rule.weight_shape):
+    """The variance of each entry of neurons' weights; None for other rules, and for symbols."""
+    numbers = (*rule.weight_shape, rule.scale)
+    if not _of_neurons(rule) or any(getattr(s, "free_symbols", ()) for s in numbers):
         return None
     scale = float(rule.scale) * (1.0 if rule.row_scale is None else rule.row_scale[:, None])
     return rule.mask * scale**2

@@ -18,6 +18,7 @@ from proofs_check.graph_adversaries import GRAPHS as SMALL
 from proofs_check.measuring.evaluate import evaluate
 from proofs_check.measuring.graph_environment import GraphEnvironment
 from proofs_check.measuring.graph_models import GraphModel, draw
+from tests.numerics.test_graph_products import Patches
 from theory import evaluation
 from theory.derive.graph_bench import GraphError
 from theory.derive.series import SeriesDerivation, series_bound
@@ -27,7 +28,15 @@ from theory.ledger import series
 from theory.ledger.apriori import number
 from theory.lemmas import schema
 from theory.lemmas.series import RANDOM_NODES
-from theory.networks import AveragePool, Conv, DenseRule, Input, Network, Readout
+from theory.networks import (
+    AveragePool,
+    Conv,
+    DenseRule,
+    Input,
+    Network,
+    RandomNeurons,
+    Readout,
+)
 from theory.networks.convolution import ConvRule
 from theory.terms import add, make, rat
 from theory.vocabulary import CENTRE, FAILURE, INPUT, share
@@ -104,6 +113,25 @@ LARGER = (
 )
 
 
+def exact_constants(env: GraphEnvironment, node: int) -> dict[str, float]:
+    """The constants that a node's form has, from the form written out."""
+    form = written(env, node)
+    by_rows = np.einsum("ikj,lkj->il", form, form)
+    by_cols = np.einsum("ikj,ikl->jl", form, form)
+    by_weights = np.einsum("ikj,ilj->kl", form, form)
+    return {
+        "spread": np.linalg.norm(by_cols, 2) ** 0.5,
+        "copies": np.linalg.norm(by_weights, 2) ** 0.5,
+        "deviation": max(np.linalg.norm(s, 2) for s in (by_rows, by_cols)) ** 0.5,
+    }
+
+
+def written(env: GraphEnvironment, node: int) -> np.ndarray:
+    """A node's form, (value, weights, parent's value)."""
+    start, stop = env.arch.block(node)
+    return env.form(node).form().reshape(env.arch.sizes[node], stop - start, -1)
+
+
 @pytest.mark.parametrize("which", range(len(SMALL) + len(LARGER)))
 def test_the_constants_bound_what_they_say(which) -> None:
     """From the form written out: norms of its flattenings, of the two sums of squares, of W."""
@@ -113,18 +141,10 @@ def test_the_constants_bound_what_they_say(which) -> None:
     for node in graph.weighted:
         rule = graph.nodes[node].rule
         assert isinstance(rule, BilinearRule)
-        start, stop = env.arch.block(node)
-        form = env.form(node).form().reshape(env.arch.sizes[node], stop - start, -1)
-        by_rows = np.einsum("ikj,lkj->il", form, form)
-        by_cols = np.einsum("ikj,ikl->jl", form, form)
-        by_weights = np.einsum("ikj,ilj->kl", form, form)
-        exact = {
-            "spread": np.linalg.norm(by_cols, 2) ** 0.5,
-            "copies": np.linalg.norm(by_weights, 2) ** 0.5,
-            "deviation": max(np.linalg.norm(s, 2) for s in (by_rows, by_cols)) ** 0.5,
-        }
+        exact = exact_constants(env, node)
         if is_full(rule):
-            weights = np.random.default_rng(0).standard_normal((stop - start, 20))
+            form = written(env, node)
+            weights = np.random.default_rng(0).standard_normal((form.shape[1], 20))
             shape = [int(s) for s in rule.weight_shape]
             exact["gain"] = max(
                 np.linalg.norm(np.einsum("ikj,k->ij", form, w), 2)
@@ -137,6 +157,27 @@ def test_the_constants_bound_what_they_say(which) -> None:
             if isinstance(rule, DenseRule) or (isinstance(rule, ConvRule) and name == "spread"):
                 tight = 1.0 if rule.__class__ is DenseRule else 0.5
                 assert value >= tight * stated * (1 - 1e-9), (name, node)
+
+
+def test_the_constants_of_a_rule_from_outside_hold() -> None:
+    """Masked weights that meet patches: a weight is used, and an entry seen, more than once."""
+    sin = theory.Activation("sin")
+    graph = Network(Input(4), Patches(), sin, Patches(), sin, Readout(trainable=True)).graph
+    model = draw(graph, 1)
+    env = GraphEnvironment(model, points={"theta0": model.params}, inputs={})
+    for node in graph.weighted[:2]:
+        rule = graph.nodes[node].rule
+        assert isinstance(rule, BilinearRule)
+        exact = exact_constants(env, node)
+        assert exact["copies"] > float(rule.contraction)
+        for name, value in exact.items():
+            assert value <= float(CONSTANTS[name](rule)), (name, node)
+
+
+def test_an_in_degree_may_be_a_symbol_where_the_numbers_of_neurons_are_none() -> None:
+    """Both layers divide by the root of m, while the numbers of what is added up stay."""
+    network = Network(Input(8), RandomNeurons((16, 16), in_degree=theory.width("m")), Readout())
+    assert theory.hessian_bound(network, level="apriori").order.exponent("m") == -1
 
 
 # -- theorems -------------------------------------------------------------------------------------
