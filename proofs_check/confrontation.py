@@ -2,9 +2,10 @@
 
 A theorem is about a description. So first the two are shown to be the same function of the same
 parameters: the function is traced, its parameters are matched with the description's weights in the
-order in which they meet activations, and the values of both are compared at random parameters and
-inputs. The match only reorders entries, so distances, gradients and Hessian norms are those of the
-function. Then the theorem is judged at the function's own parameters.
+order in which they meet activations, and values and gradients of both are compared at the inputs
+that are judged: at random parameters, values at the function's own as well. The match only reorders
+entries, so distances, gradients and Hessian norms are those of the function. Then the theorem is
+judged at the function's own parameters.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from numerics.functions.model import FunctionModel, as_model
 from numerics.functions.program import Program
 from numerics.graphs import GraphModel
 from numerics.tolerances import network as pass_tolerance
+from proofs_check.data import InputError, checked
 from proofs_check.verification import architectures
 from proofs_check.verification.judging import Check, judge
 from proofs_check.verification.statements import Statement, label_of, network_of, radius_of
@@ -48,7 +50,7 @@ class Confrontation:
         theorem: its label.
         matched: for each of the function's parameters the node whose weights it is.
         difference: largest difference of values found between the function and the description,
-            relative to the largest value there.
+            relative to the largest value there; gradients agree as well.
         checks: one per input.
         norms: the Hessian norm of the function itself at each input.
     """
@@ -107,9 +109,11 @@ def confront(
 
     Raises:
         ConfrontationError: the function is not the network: naming the parameter without a
-            counterpart, the shapes that differ, or the values and their ratio.
+            counterpart, the shapes that differ, the values and their ratio, or the parameter by
+            which the derivatives differ.
         FunctionError: the function cannot be measured.
         HypothesisError: the theorem is not about a network.
+        InputError: inputs of another shape, or that are not finite.
     """
     model: Any = as_model(function, params)
     if not isinstance(model, FunctionModel):
@@ -123,6 +127,7 @@ def confront(
     leaves = _order(program)
     described = _described(net, program, leaves, readout)
     match, difference = _agreeing(model, described, program, leaves, points, output)
+    _same_slopes(model, described, match, points, output)
     own = replace(described, params=match.params(model.params["W"]))
     ball = radius_of(theorem, radius)
     checks = [judge(theorem, Trial(own, x.ravel(), x.ravel(), ball)) for x in points]
@@ -139,8 +144,14 @@ def confront(
 
 def _inputs(net: Network, inputs: Any) -> np.ndarray:
     points = np.asarray(inputs, np.float64)
-    rank = len(net.graph.nodes[0].shape)
-    return points[None] if points.ndim == rank else points
+    shape = net.input_shape
+    points = points[None] if points.ndim == len(shape) else points
+    sides = zip(points.shape[1:], shape, strict=False)
+    fits = all(given == side for given, side in sides if isinstance(side, int))
+    if points.ndim != 1 + len(shape) or not fits:
+        msg = f"got inputs of shape {np.shape(inputs)}; give {shape}, or several of it: (n, ...)"
+        raise InputError(msg)
+    return checked(points.reshape(len(points), math.prod(points.shape[1:]))).reshape(points.shape)
 
 
 def _order(program: Program) -> list[int]:
@@ -210,14 +221,24 @@ def _with_readout(model: Any, readout: Any) -> Any:
             return model
         if len(frozen) != 1 or readout is None:
             raise ConfrontationError(_readout_message(len(frozen), readout))
-        values = np.reshape(np.asarray(readout, np.float64), np.shape(model.fixed[frozen[0]]))
-        return replace(model, fixed={frozen[0]: jax.numpy.asarray(values)})
+        values = _reshaped(readout, np.shape(model.fixed[frozen[0]]))
+        return replace(model, fixed={frozen[0]: values})
     if model.trained_readout != (readout is None):
         raise ConfrontationError(_readout_message(0 if model.trained_readout else 1, readout))
     if readout is None:
         return model
-    values = np.reshape(np.asarray(readout, np.float64), model.readout.shape)
-    return replace(model, readout=jax.numpy.asarray(values))
+    return replace(model, readout=_reshaped(readout, model.readout.shape))
+
+
+def _reshaped(readout: Any, shape: tuple[int, ...]) -> Any:
+    values = np.asarray(readout, np.float64)
+    if values.size != math.prod(shape):
+        msg = (
+            f"readout= has the shape {values.shape}; the fixed readout of the description has "
+            f"{math.prod(shape)} entries, give as many"
+        )
+        raise ConfrontationError(msg)
+    return jax.numpy.asarray(values.reshape(shape))
 
 
 def _readout_message(frozen: int, readout: Any) -> str:
@@ -279,10 +300,7 @@ def _agreeing(
 ) -> tuple[_Match, float]:
     """The match for which values agree, and to how much."""
     rng = np.random.default_rng(_STREAM)
-    drawn = [
-        [jax.numpy.asarray(rng.standard_normal(shape)) for shape in program.shapes]
-        for _ in range(POINTS)
-    ]
+    drawn = [_drawn(rng, program) for _ in range(POINTS)]
     drawn.append(list(model.params["W"]))
     tolerance = pass_tolerance(architectures.sizes_of(described))
     found = [[_values(model, {"W": tuple(values)}, x, output) for x in points] for values in drawn]
@@ -299,6 +317,34 @@ def _agreeing(
     raise ConfrontationError(_difference(*(worst or (np.zeros(1), np.zeros(1)))))
 
 
+def _drawn(rng: np.random.Generator, program: Program) -> list[Any]:
+    return [jax.numpy.asarray(rng.standard_normal(shape)) for shape in program.shapes]
+
+
+def _same_slopes(
+    model: FunctionModel, described: Any, match: _Match, points: np.ndarray, output: int
+) -> None:
+    """Refuse a function whose derivatives, by its own rules, are not those of its values."""
+    tolerance = pass_tolerance(architectures.sizes_of(described)).amplified(4)  # there and back
+    ours = jax.grad(lambda values, x: jax.numpy.ravel(model.apply({"W": values}, x))[output])
+    theirs = jax.grad(
+        lambda values, x: jax.numpy.ravel(described.apply(match.params(values), x))[0]
+    )
+    values = tuple(_drawn(np.random.default_rng(_STREAM), match.program))
+    for x in map(model.checked_input, points):
+        pairs = list(zip(ours(values, x), theirs(values, x), strict=True))
+        margin = tolerance.margin(*itertools.chain(*pairs))
+        for name, (own, claimed) in zip(match.program.names, pairs, strict=True):
+            if not np.max(np.abs(own - claimed)) <= margin:
+                sizes = [f"{np.linalg.norm(gradient):.6g}" for gradient in (own, claimed)]
+                msg = (
+                    "the function has the values of the network, and another derivative by "
+                    f"{name}: of norm {sizes[0]} where the description gives {sizes[1]}; leave "
+                    "out stop_gradient and derivative rules of your own"
+                )
+                raise ConfrontationError(msg)
+
+
 def _values(model: FunctionModel, params: dict[str, Any], x: Any, output: int) -> float:
     return float(_flat(model.apply(params, model.checked_input(x)))[output])
 
@@ -308,13 +354,15 @@ def _flat(value: Any) -> np.ndarray:
 
 
 def _difference(ours: np.ndarray, theirs: np.ndarray) -> str:
+    ours, theirs = np.ravel(ours), np.ravel(theirs)
     with np.errstate(all="ignore"):
-        ratios = np.ravel(ours / theirs)
+        ratios = ours / theirs
+        worst = int(np.argmax(np.nan_to_num(np.abs(ours - theirs), nan=np.inf)))
     msg = (
-        f"the function is not the network: at random parameters it is {np.ravel(ours)[0]:.6g} "
-        f"where the description gives {np.ravel(theirs)[0]:.6g}"
+        f"the function is not the network: it is {ours[worst]:.15g} where the description gives "
+        f"{theirs[worst]:.15g}, at the same parameters"
     )
-    if np.all(np.isfinite(ratios)) and np.ptp(ratios) <= 1e-9 * np.max(np.abs(ratios)):
+    if np.all(np.isfinite(ratios)) and np.ptp(ratios) <= 1e-9 * abs(ratios[0] - 1):
         return f"{msg}; everywhere the ratio is {ratios[0]:.6g}: a factor is missing at the output"
     return (
         f"{msg}; compare activations, and the factors 1/sqrt(fan-in) that a description has in its "

@@ -11,6 +11,7 @@ import numerics
 import proofs_check
 import theory
 from proofs_check.confrontation import ConfrontationError, confront
+from proofs_check.data import InputError
 
 M, K = theory.width("m"), theory.width("k")
 NET = theory.Network(
@@ -99,6 +100,41 @@ def test_what_is_not_the_network_is_refused_with_the_reason(function, params, me
         confront(function, params, theory.hessian_bound(NET), gaussian(5))
 
 
+@jax.custom_vjp
+def straight_through(z):
+    return jnp.tanh(z)
+
+
+straight_through.defvjp(
+    lambda z: (jnp.tanh(z), z), lambda z, g: (jnp.where(jnp.abs(z) < 1, g, jnp.zeros_like(g)),)
+)
+
+
+@pytest.mark.parametrize(
+    "activation", [lambda z: jax.lax.stop_gradient(jnp.tanh(z)), straight_through]
+)
+def test_the_values_of_the_network_with_other_derivatives_are_refused(activation):
+    def function(p, x):
+        hidden = activation(p["a"] @ x / np.sqrt(5))
+        return p["c"] @ jax.nn.softplus(hidden @ p["b"] / np.sqrt(12)) / 3
+
+    with pytest.raises(ConfrontationError, match=r"another derivative by \['a'\]"):
+        confront(function, PARAMS, theory.hessian_bound(NET), gaussian(5))
+
+
+@pytest.mark.parametrize(
+    ("inputs", "message"),
+    [
+        (gaussian(6), r"shape \(6,\); give \(5,\)"),
+        (np.zeros((0, 5)), r"shape \(0, 5\)"),
+        (np.full(5, np.nan), "not a number"),
+    ],
+)
+def test_inputs_that_do_not_fit_are_refused(inputs, message):
+    with pytest.raises(InputError, match=message):
+        confront(mine, PARAMS, theory.hessian_bound(NET), inputs)
+
+
 def test_widths_that_do_not_fit_are_refused():
     equal = theory.Network(
         theory.Input(5), theory.Dense(M), theory.Activation("tanh"),
@@ -124,6 +160,8 @@ def test_a_fixed_readout_has_to_be_given():
         confront(function, gaussian(7, 5), theorem, x)
     with pytest.raises(ConfrontationError, match="leave it out"):
         confront(mine, PARAMS, theory.hessian_bound(NET), x, readout=v)
+    with pytest.raises(ConfrontationError, match="has 7 entries, give as many"):
+        confront(function, gaussian(7, 5), theorem, x, readout=v[:3])
 
 
 def test_models_go_elsewhere():
