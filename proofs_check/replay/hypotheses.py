@@ -24,22 +24,13 @@ from theory.terms import PARAMS, SCALAR, Term, make
 # real symbols that trusted lemmas speak about
 INTERPRETED = frozenset(
     {
-        "lambda",
-        "beta",
-        "gamma",
-        "J",
-        "rate_power",
-        "eta",
-        "part_beta",
-        "part_slope",
-        "part_size",
-        "tau",
-        "ell",
+        *("lambda", "beta", "gamma", "ceiling", "origin"),  # of activations
+        *("J", "eta", "tau", "ell", "rho", "failure", "floor"),
+        *("part_beta", "part_slope", "part_size", "own_bound"),  # of sub-models
+        *("spread", "copies", "deviation", "gain", "typical"),  # of random weights
+        *("rate", "rate_power"),  # of gradient descent
     }
 )
-INTERPRETED |= {"spread", "copies", "deviation", "gain", "typical"}
-INTERPRETED |= {"rate", "own_bound"}
-INTERPRETED |= {"ceiling", "origin", "rho", "failure", "floor"}
 OF_A_PART = frozenset({"own_bound"})  # spoken of by a lemma inside a sub-model, defined there
 MEASURED = frozenset({*vocabulary.STATISTICS, *GRAPH_STATISTICS})  # measured on networks
 

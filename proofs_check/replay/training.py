@@ -51,12 +51,12 @@ def _size(term: Term, kind: str = "2") -> Term:
 
 def is_number(formula: Term) -> bool:
     """A condition on step size, rate, mu or radius, all of it written as it must be."""
-    known: set[Term] = {
+    known = {
         make("le", make("mul", ETA, BETA), ONE),
         make("eq", make("add", RATE, make("mul", ETA, MU)), ONE),
         make("eq", make("mul", MU, INVERSE), ONE),
+        make("eq", make("mul", SLOPE, SLOPE_INVERSE), ONE),
     }
-    known.add(make("eq", make("mul", SLOPE, SLOPE_INVERSE), ONE))
     points = [v for v in free(formula) if v.head == "point" and v is not STAR]
     if len(points) == 2:  # the residual at one has fallen to half of that at the other
         half = make("rat", Fraction(1, 2))
