@@ -24,6 +24,7 @@ import numpy as np
 import numerics
 import theory
 from numerics.activations import host_derivatives
+from proofs_check.general_bounds import convolutional, residual
 from proofs_check.verification.architectures import sizes_of
 from proofs_check.verification.judging import Check, judge
 from proofs_check.verification.statements import choices
@@ -35,8 +36,6 @@ DIM = 16
 CENTRE = ("apriori", "layers", "slopes", "norms", "operators")
 BALL = ("apriori", "layers", "operators", "norms")
 GRAPHS = ("layers", "operators")
-M = theory.width("m")
-TANH, FIXED = theory.Activation("tanh"), theory.Readout(trainable=False)
 
 
 def _numbers(kind: type) -> Any:
@@ -81,7 +80,7 @@ def main(
     title = f"width {width}, depth {ball_depth}: largest ‖H‖ found in the ball, and bound / that"
     _show(title, columns, rows)
     kinds = (
-        ("convolutions", convolutions, conv_depths, channels),
+        ("convolutions", convolutional, conv_depths, channels),
         ("residual", residual, residual_depths, units),
     )
     rows = [
@@ -92,18 +91,6 @@ def main(
     ]
     title = f"{channels} channels, {units} units: ‖H‖ at the centre, and bound / ‖H‖"
     _show(title, ["network", "seed", "found", *GRAPHS], rows)
-
-
-def convolutions(depth: int) -> theory.Network:
-    """Convolutions of m channels, one above the other."""
-    layers = [layer for _ in range(depth) for layer in (theory.networks.Conv(M, 3), TANH)]
-    return theory.Network(theory.Input((3, 8)), *layers, theory.networks.AveragePool(), FIXED)
-
-
-def residual(depth: int) -> theory.Network:
-    """A dense layer of m units and residual blocks of one such layer each."""
-    blocks = [theory.networks.Residual(theory.Dense(M), TANH) for _ in range(depth - 1)]
-    return theory.Network(theory.Input(DIM), theory.Dense(M), TANH, *blocks, FIXED)
 
 
 def _ratios(
