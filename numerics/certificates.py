@@ -11,7 +11,8 @@ A-posteriori bound (van Dorsselaer, Hochstenbach and van der Vorst). The start o
 
     P( |c_1| <= s ) <= s sqrt(2n/pi),
 
-for the density of one coordinate on the sphere is at most sqrt(n/(2pi)) (n >= 3; n = 1, 2 by hand).
+for the density of one coordinate on the sphere is at most sqrt(n/(2pi)) (n >= 3; n = 2 by hand).
+For n = 1, where |c_1| = 1, it is false of s = 1, and the bound for n = 2 is true and is taken.
 Multiplying A v_j = beta_(j-1) v_(j-1) + alpha_j v_j + beta_j v_(j+1) + F_j by x gives
 
     beta_j c_(j+1) = (lambda - alpha_j) c_j - beta_(j-1) c_(j-1) - x.F_j,          |c_j| <= |v_j|.
@@ -53,7 +54,7 @@ _U = unit_roundoff(np.float64)
 
 def overlap(dimension: int, chance: float) -> float:
     """A number s with P(|c_1| <= s) <= chance for a start uniform on the sphere."""
-    return chance * math.sqrt(math.pi / (2 * dimension))
+    return chance * math.sqrt(math.pi / (2 * max(dimension, 2)))
 
 
 def a_priori_gap(dimension: int, steps: int, chance: float) -> float:

@@ -183,12 +183,12 @@ def test_the_a_posteriori_bound_allows_for_errors_of_products(error):
     assert bounds[0] < exact * (1 - 8 * UNIT) <= bounds[1]
 
 
-@pytest.mark.parametrize("dimension", [2, 3, 10, 1000])
+@pytest.mark.parametrize("dimension", [1, 2, 3, 10, 1000])
 def test_the_overlap_is_as_likely_as_stated(dimension):
     rng = np.random.default_rng(1)
     start = rng.standard_normal((20000, dimension))
     first = np.abs(start[:, 0]) / np.linalg.norm(start, axis=1)
-    for chance in (0.01, 0.1, 0.5):
+    for chance in (0.01, 0.1, 0.5, 0.9):
         failures = int(np.sum(first <= overlap(dimension, chance)))
         assert binomtest(failures, 20000, chance, alternative="greater").pvalue > 1e-6
         if dimension >= 10 and chance <= 0.1:  # and not far less
