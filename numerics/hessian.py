@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from numerics import lowrank
-from numerics.ceilings import STEPS, TINY, ceiling, starts
+from numerics.ceilings import ceiling, grown, starts
 from numerics.functions.hessian import function_operator
 from numerics.functions.model import FunctionModel, as_model
 from numerics.graphs.hessian import graph_operator
@@ -249,23 +249,9 @@ def _device_stretch(weight: Float[Array, "m_out m_in"], chance: float) -> float:
     return ceiling(np.asarray(_growth(weight, jnp.asarray(starts(cols)))), (rows, cols), chance)
 
 
-def _transposed_matmul(
-    weight: Float[Array, "m_out m_in"], columns: Float[Array, "m_out k"]
-) -> Float[Array, "m_in k"]:
-    return (columns.T @ weight).T
-
-
 @jax.jit
 def _growth(weight: Float[Array, "m_out m_in"], columns: Float[Array, "m_in k"]) -> Array:
-    def body(_: Array, carry: tuple[Array, Array]) -> tuple[Array, Array]:
-        columns, logs = carry
-        for product in (jnp.matmul, _transposed_matmul):
-            columns = product(weight, columns)
-            size = jnp.sqrt(jnp.sum(columns * columns, axis=0))
-            columns, logs = columns / jnp.maximum(size, TINY), logs + jnp.log(size)
-        return columns, logs
-
-    return jax.lax.fori_loop(0, STEPS, body, (columns, jnp.zeros(columns.shape[1])))[1]
+    return grown(lambda x: weight @ x, lambda y: (y.T @ weight).T, columns)
 
 
 def _double(model: Model, params: Params, x: Array) -> tuple[Model, Params, Array]:

@@ -26,7 +26,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from numerics.activations import host_derivatives
-from numerics.ceilings import STEPS, TINY, ceiling, starts
+from numerics.ceilings import ceiling, grown, starts
 from numerics.graphs import host, lowrank
 from numerics.graphs.model import GraphModel, NodeTrace
 from numerics.graphs.tracing import passes as trace_of
@@ -226,19 +226,10 @@ def _growth(steps: Walk, node: int, weight: Any, columns: Any) -> Any:
     shape = steps.shapes[entry.parents[0]]
 
     def run(value: Any) -> Any:
-        return steps.product({node: weight})(entry, jnp.reshape(value, shape))
+        return jnp.ravel(steps.product({node: weight})(entry, jnp.reshape(value, shape)))
 
-    def once(value: Any, log: Any) -> tuple[Any, Any]:
-        image, pull = jax.vjp(run, value)
-        there = jnp.sqrt(jnp.sum(image * image))
-        (back,) = pull(image / jnp.maximum(there, TINY))
-        size = jnp.sqrt(jnp.sum(back * back))
-        return back / jnp.maximum(size, TINY), log + jnp.log(there) + jnp.log(size)
-
-    def body(_: Any, carry: tuple[Any, Any]) -> tuple[Any, Any]:
-        return jax.vmap(once, (1, 0), (1, 0))(*carry)
-
-    return jax.lax.fori_loop(0, STEPS, body, (columns, jnp.zeros(columns.shape[1])))[1]
+    _, pull = jax.vjp(run, jnp.zeros(columns.shape[0]))
+    return grown(jax.vmap(run, 1, 1), jax.vmap(lambda y: pull(y)[0], 1, 1), columns)
 
 
 def _size(vector: Any) -> float:

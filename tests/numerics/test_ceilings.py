@@ -39,7 +39,8 @@ MATRICES = {
     "one entry": np.eye(1, 60) * 3,
     "orthogonal": np.eye(25),
     "tiny": 1e-150 * np.random.default_rng(3).standard_normal((20, 20)),
-    "huge": 1e140 * np.random.default_rng(3).standard_normal((20, 20)),
+    "below the root of what is normal": 1e-170 * np.random.default_rng(3).standard_normal((20, 20)),
+    "huge": 1e200 * np.random.default_rng(3).standard_normal((20, 20)),
     "zero": np.zeros((7, 9)),
 }
 
