@@ -15,8 +15,9 @@ import pytest
 from proofs_check.replay.arithmetic import ArithmeticLimitError
 from proofs_check.replay.binding import BindingError
 from proofs_check.replay.rules import RuleError, Sequent, replay
+from tests.judgements import judged
 from theory import kernel
-from theory.kernel import Judgement, KernelError
+from theory.kernel import KernelError
 from theory.lemmas import fact
 from theory.terms import (
     PARAMS,
@@ -263,20 +264,6 @@ RULES = sorted(
 SIMPLE = {"hypothesis", "lemma", "by_form", "at_most_by_form", "symmetry", "transitivity"}
 
 
-def claimed(hypotheses, conclusion):
-    """A judgement that nothing proves, as a premise."""
-    judgement = object.__new__(Judgement)
-    for name, value in (
-        ("hypotheses", frozenset(hypotheses)),
-        ("conclusion", conclusion),
-        ("rule", "hypothesis"),
-        ("data", (conclusion,)),
-        ("premises", ()),
-    ):
-        object.__setattr__(judgement, name, value)
-    return judgement
-
-
 def outcome(attempt):
     try:
         found = attempt()
@@ -298,7 +285,7 @@ def test_kernel_and_replay_agree_on_random_steps(rule):
             data, premises = getattr(draw, rule)()
         except TermError:
             continue
-        mine = outcome(lambda: call(data, [claimed(*p) for p in premises]))  # noqa: B023
+        mine = outcome(lambda: call(data, [judged(c, *h) for h, c in premises]))  # noqa: B023
         sequents = [Sequent(frozenset(h), c) for h, c in premises]
         other = outcome(lambda: replay(rule, data, sequents))  # noqa: B023
         assert mine == other, (rule, data, premises)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from proofs_check.replay.rules import RuleError, Sequent, replay
+from tests.judgements import both, judged
 from theory import kernel, lemmas
 from theory.kernel import KernelError
 from theory.terms import TermError, eq, le, make, minus, norm, rat, substitute
@@ -31,37 +31,6 @@ def small(point):
 
 def after(steps, formula, centre=CENTRE, at=SAMPLES):
     return make("after", "*", steps, centre, at, formula)
-
-
-def judged(formula, *hypotheses):
-    """A judgement that nothing proved, to see what a rule would make of it."""
-    judgement = object.__new__(kernel.Judgement)
-    for name, value in (
-        ("hypotheses", frozenset(hypotheses)),
-        ("conclusion", formula),
-        ("rule", "hypothesis"),
-        ("data", (formula,)),
-        ("premises", ()),
-    ):
-        object.__setattr__(judgement, name, value)
-    return judgement
-
-
-def both(rule, data, premises):
-    """What the kernel and the replay give, or None where they refuse."""
-    sequents = [Sequent(p.hypotheses, p.conclusion) for p in premises]
-    found = []
-    for attempt in (
-        lambda: getattr(kernel, rule)(premises[0], *data, *premises[1:]),
-        lambda: replay(rule, data, sequents),
-    ):
-        try:
-            result = attempt()
-            found.append((result.hypotheses, result.conclusion))
-        except (KernelError, RuleError, ValueError):
-            found.append(None)
-    assert found[0] == found[1], "the kernel and its replay disagree"
-    return found[0]
 
 
 def test_what_holds_at_the_start_holds_after_no_step():

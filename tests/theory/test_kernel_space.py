@@ -7,7 +7,7 @@ from fractions import Fraction
 import pytest
 
 from proofs_check import check
-from proofs_check.replay.rules import RuleError, Sequent, replay
+from tests.judgements import both, judged
 from theory import kernel
 from theory.kernel import KernelError
 from theory.proofs import proof_of
@@ -20,41 +20,17 @@ T, A, B, C, D = (make("var", n, "real") for n in "tabcd")
 SLOPE = le(norm(gradient(P, INPUT)), C)
 
 
-def both(rule, data, formula, hypotheses):
-    """What the kernel and the replay give, or None where they refuse."""
-    judgement = object.__new__(kernel.Judgement)
-    for name, value in (
-        ("hypotheses", frozenset(hypotheses)),
-        ("conclusion", formula),
-        ("rule", "hypothesis"),
-        ("data", (formula,)),
-        ("premises", ()),
-    ):
-        object.__setattr__(judgement, name, value)
-    sequent = Sequent(frozenset(hypotheses), formula)
-    found = []
-    for attempt in (
-        lambda: getattr(kernel, rule)(judgement, *data),
-        lambda: replay(rule, data, [sequent]),
-    ):
-        try:
-            result = attempt()
-            found.append((result.hypotheses, result.conclusion))
-        except (KernelError, RuleError, ValueError):
-            found.append(None)
-    assert found[0] == found[1], "the kernel and its replay disagree"
-    return found[0]
-
-
 # -- everywhere -----------------------------------------------------------------------------------
 
 
 def test_what_holds_at_an_arbitrary_point_holds_everywhere():
     fact = make("fact", "input")
-    hypotheses, conclusion = both("everywhere_intro", (P,), SLOPE, [fact])
+    hypotheses, conclusion = both("everywhere_intro", (P,), [judged(SLOPE, fact)])
     assert hypotheses == {fact}
     assert conclusion is make("everywhere", "*", le(norm(gradient(STAR, INPUT)), C))
-    assert both("everywhere_elim", (Q,), conclusion, [fact])[1] is le(norm(gradient(Q, INPUT)), C)
+    assert both("everywhere_elim", (Q,), [judged(conclusion, fact)])[1] is le(
+        norm(gradient(Q, INPUT)), C
+    )
 
 
 @pytest.mark.parametrize(
@@ -77,12 +53,12 @@ def test_what_holds_at_an_arbitrary_point_holds_everywhere():
     ],
 )
 def test_what_does_not_hold_everywhere(point, formula, hypotheses):
-    assert both("everywhere_intro", (point,), formula, hypotheses) is None
+    assert both("everywhere_intro", (point,), [judged(formula, *hypotheses)]) is None
 
 
 def test_only_a_statement_about_all_points_is_instantiated():
     for formula in (SLOPE, make("ball", "*", CENTRE, C, le(norm(gradient(STAR, INPUT)), C))):
-        assert both("everywhere_elim", (Q,), formula, []) is None
+        assert both("everywhere_elim", (Q,), [judged(formula)]) is None
 
 
 def test_an_equality_at_one_point_is_not_differentiated():
@@ -101,7 +77,7 @@ CHOSEN = eq(parameters(P), VALUE)
 
 def test_a_point_with_given_parameters_exists():
     free_of_it = le(norm(gradient(Q, INPUT)), C)
-    assert both("witness", (P, VALUE), free_of_it, [CHOSEN]) == (frozenset(), free_of_it)
+    assert both("witness", (P, VALUE), [judged(free_of_it, CHOSEN)]) == (frozenset(), free_of_it)
 
 
 @pytest.mark.parametrize(
@@ -134,7 +110,7 @@ def test_a_point_with_given_parameters_exists():
     ],
 )
 def test_a_point_is_not_chosen_twice_or_to_please_itself(point, value, formula, hypotheses):
-    assert both("witness", (point, value), formula, hypotheses) is None
+    assert both("witness", (point, value), [judged(formula, *hypotheses)]) is None
 
 
 # -- far out --------------------------------------------------------------------------------------
@@ -142,7 +118,7 @@ def test_a_point_is_not_chosen_twice_or_to_please_itself(point, value, formula, 
 
 def test_far_out_only_the_rates_count():
     formula = le(add(A, mul(T, B)), add(C, mul(T, D)))
-    assert both("archimedean", (T,), formula, [])[1] is le(B, D)
+    assert both("archimedean", (T,), [judged(formula)])[1] is le(B, D)
 
 
 @pytest.mark.parametrize(
@@ -170,13 +146,13 @@ def test_far_out_only_the_rates_count():
 def test_what_says_nothing_far_out(formula, hypotheses):
     for variable in (T, C, make("sym", "R")):
         if variable is T or formula.args[0].args[1].args[0] is variable:
-            assert both("archimedean", (variable,), formula, hypotheses) is None
+            assert both("archimedean", (variable,), [judged(formula, *hypotheses)]) is None
 
 
 def test_a_number_in_place_of_the_parameter_is_refused():
     half = rat(1, 2)
     formula = le(add(A, mul(half, B)), add(C, mul(half, D)))
-    assert both("archimedean", (half,), formula, []) is None
+    assert both("archimedean", (half,), [judged(formula)]) is None
 
 
 # -- a false theorem ------------------------------------------------------------------------------
