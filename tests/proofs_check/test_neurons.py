@@ -153,7 +153,7 @@ def test_the_bound_holds_for_random_networks(widths, names, seed, size):
 
 
 def test_the_bound_means_something():
-    """Within five times the truth in layer 2, within ten in layer 3, at width 256."""
+    """Within five times the truth in layer 2, within fifteen in layer 3, at width 256."""
     net = theory.reference_network(3, inputs=8)
     model = numerics.instantiate(net, {"m": 256}, seed=0)
     x = np.random.default_rng(0).standard_normal(8)
