@@ -123,9 +123,9 @@ def measure(
         x: one input, shape (d,), or of the network's input shape.
         params: where; None means `model.params`.
         hessian: whether to compute ``"hessian_norm"``, by far the costliest.
-        pairs: whether to compute N and C, the norms of products over several layers, for every pair
-            of layers; for other networks ``("pair_curve", k, k')`` and ``("pair_cross", k', k)`` of
-            nodes with weights, as in `numerics.graphs.products`.
+        pairs: whether to compute N, n, w, b and C, the norms of products over several layers, for
+            every pair of layers; for other networks ``("pair_curve", k, k')`` and
+            ``("pair_cross", k', k)`` of nodes with weights, as in `numerics.graphs.products`.
         output: which output f is, where the network has several.
 
     Returns:
@@ -137,10 +137,11 @@ def measure(
         |diag(sigma'' delta) W D| / sqrt(m), ``("y", l)`` = |D W' diag(sigma'' delta) W D| / m,
         ``("e", l)`` = |diag(delta) W| / sqrt(m), ``("p", l)`` the largest Euclidean norm of a
         column of diag(delta) W / sqrt(m) and ``("u", l)`` that of a column of W / sqrt(m);
-        ``("N", l, k)`` and ``("C", k, l)``, k <= l, as in `numerics.products`; ``("lambda", l)``,
-        ``("beta", l)`` = sup|sigma_l'|, sup|sigma_l''|, all l = 1..L; ``"output"`` = f;
-        ``"gradient_norm"`` = |grad f|_2; ``"kernel"`` = |grad f|_2^2; ``"hessian_norm"``
-        (spectral). Norms of derivatives are over all trainable parameters.
+        ``("N", l, k)`` and ``("C", k, l)``, k <= l, and ``("n", l, k)``, ``("w", l, k)`` and
+        ``("b", l, k)``, k < l, as in `numerics.products`; ``("lambda", l)``, ``("beta", l)`` =
+        sup|sigma_l'|, sup|sigma_l''|, all l = 1..L; ``"output"`` = f; ``"gradient_norm"`` =
+        |grad f|_2; ``"kernel"`` = |grad f|_2^2; ``"hessian_norm"`` (spectral). Norms of derivatives
+        are over all trainable parameters.
 
     Raises:
         ValueError: x or a parameter has the wrong shape, or there is no such output.

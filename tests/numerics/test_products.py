@@ -12,6 +12,7 @@ import pytest
 import numerics
 import theory
 from numerics.products import Map, norm_of, products
+from theory.vocabulary import PAIR_STATISTICS
 
 
 def build(widths, names, *, trainable=False, seed=0):
@@ -127,9 +128,10 @@ def test_rounding_is_relative_to_all_that_is_added_up():
 def test_measure_gives_pairs_when_asked():
     model = build((3, 5, 4), ("tanh", "tanh"))
     found = numerics.measure(model, np.ones(3), hessian=False, pairs=True)
-    assert {k for k in found if k[0] in ("N", "C")} == {
+    assert {k for k in found if k[0] in PAIR_STATISTICS} == {
         *(("N", 1, 1), ("N", 2, 1), ("N", 2, 2)),
         *(("C", 1, 1), ("C", 1, 2), ("C", 2, 2)),
+        *(("n", 2, 1), ("w", 2, 1), ("b", 2, 1)),
     }
     assert ("C", 1, 2) not in numerics.measure(model, np.ones(3), hessian=False)
 
