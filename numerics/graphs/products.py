@@ -287,8 +287,7 @@ class NodeProducts:
             return 0.0
         if isinstance(rule, PointwiseRule):
             return float(np.max(np.abs(self.passes.derived[node][1]), initial=0.0))
-        matrix = abs(host.maps(self.model.walk, node)[slot])
-        size = math.sqrt(float(matrix.sum(axis=0).max()) * float(matrix.sum(axis=1).max()))
+        size = _at_most(host.maps(self.model.walk, node)[slot])
         if isinstance(rule, BilinearRule):
             size *= self._factor(node) * weight_norm(self.passes.weights[node]).upper
         return size
@@ -305,15 +304,19 @@ class NodeProducts:
     def _cross_size(self, high: int, low: int) -> float:
         steps = self.model.walk
         (parent,) = steps.graph.nodes[high].parents
-        matrix = abs(host.maps(steps, high)[0])
-        size = math.sqrt(float(matrix.sum(axis=0).max()) * float(matrix.sum(axis=1).max()))
         left = float(np.max(np.linalg.norm(self._left(high), axis=(1, 2)), initial=0.0))
-        return left * size * self._reach[parent].get(low, 0.0)
+        return left * _at_most(host.maps(steps, high)[0]) * self._reach[parent].get(low, 0.0)
 
 
 def _reduced(matrix: Matrix) -> Matrix:
     """A matrix with the Gram matrix ``X' X`` of the given one and no more rows than columns."""
     return matrix if matrix.shape[0] <= matrix.shape[1] else np.linalg.qr(matrix)[1]
+
+
+def _at_most(matrix: Any) -> float:
+    """The norm of a sparse matrix from above, also of its absolute values: by Riesz and Thorin."""
+    sizes = abs(matrix)
+    return math.sqrt(float(sizes.sum(axis=0).max()) * float(sizes.sum(axis=1).max()))
 
 
 def _by_chunks(columns: Matrix, action: Any) -> Matrix:
