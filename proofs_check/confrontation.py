@@ -102,7 +102,8 @@ def confront(
         inputs: shape (n, d), or (n, *input shape).
         radius: of the ball, where the theorem has one and it is not a number there.
         readout: the fixed readout that the function uses, where the description has a fixed one.
-        output: which entry of the function's result f is.
+        output: which entry of the function's result f is; 0 where the description has several
+            outputs itself, of which the first is judged.
 
     Returns:
         The verdict, and what it rests on.
@@ -122,6 +123,12 @@ def confront(
         )
         raise ConfrontationError(msg)
     net = network_of(theorem)
+    if net.outputs > 1 and output != 0:
+        msg = (
+            f"output={output}, and the description has {net.outputs} outputs, of which number 0 is "
+            "judged: give a function whose result has the one that you mean in front"
+        )
+        raise ConfrontationError(msg)
     points = _inputs(net, inputs)
     program, _ = model.at(None, points[0], output)
     leaves = _order(program)

@@ -164,6 +164,22 @@ def test_a_fixed_readout_has_to_be_given():
         confront(function, gaussian(7, 5), theorem, x, readout=v[:3])
 
 
+def test_of_several_outputs_the_first_is_judged():
+    net = theory.Network(
+        theory.Input(5), theory.Dense(M), theory.Activation("tanh"),
+        theory.Readout(trainable=True, outputs=2),
+    )  # fmt: skip
+    params = {"a": gaussian(9, 5), "c": gaussian(2, 9)}
+
+    def function(p, x):
+        return p["c"] @ jnp.tanh(p["a"] @ x / np.sqrt(5)) / 3
+
+    theorem, x = theory.hessian_bound(net), gaussian(5)
+    assert confront(function, params, theorem, x).verdict == "consistent"
+    with pytest.raises(ConfrontationError, match="2 outputs, of which number 0 is judged"):
+        confront(function, params, theorem, x, output=1)
+
+
 def test_models_go_elsewhere():
     model = numerics.instantiate(NET, {M: 3, K: 3})
     with pytest.raises(ConfrontationError, match=r"proofs_check\.verify"):
