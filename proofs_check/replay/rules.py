@@ -3,20 +3,20 @@
 This is the replayer's own reading of the rules.  It shares with the kernel the term language
 (:func:`theory.terms.make`) and the lemma schemata, and nothing else: substitution, free variables
 and normal forms are those of :mod:`proofs_check.replay.binding`,
-:mod:`proofs_check.replay.arithmetic` and :mod:`proofs_check.replay.words`.
+:mod:`proofs_check.replay.arithmetic` and :mod:`proofs_check.replay.words`.  The rules about points
+of parameter space are in :mod:`proofs_check.replay.points`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
 from typing import Any
 
+from proofs_check.replay import points
 from proofs_check.replay.arithmetic import at_most
 from proofs_check.replay.binding import (
-    STAR,
     BindingError,
     brief,
     free,
@@ -26,24 +26,11 @@ from proofs_check.replay.binding import (
     put,
     with_spaces,
 )
+from proofs_check.replay.sequents import Given, RuleError, Sequent, all_hypotheses, need
 from proofs_check.replay.words import equal
 from theory import lemmas
-from theory.terms import PARAMS, SCALAR, Term, make
+from theory.terms import Term, make
 
-
-class RuleError(ValueError):
-    """A step that its rule does not give; the message says why not."""
-
-
-@dataclass(frozen=True)
-class Sequent:
-    """What a step claims: its hypotheses and its conclusion."""
-
-    hypotheses: frozenset[Term]
-    conclusion: Term
-
-
-Given = Sequence[Sequent]
 Data = tuple[Any, ...]
 LARGEST_PARAMETER = 400
 
@@ -90,18 +77,9 @@ def _is_a(sort: str, value: object) -> bool:
     return isinstance(value, Term) and value.sort == sort
 
 
-def _need(holds: bool, why: str, *values: object) -> None:
-    if not holds:
-        raise RuleError(why.format(*map(brief, values)))
-
-
-def _all_hypotheses(premises: Given) -> frozenset[Term]:
-    return frozenset().union(*(p.hypotheses for p in premises))
-
-
 def _sides(premise: Sequent, *heads: str) -> tuple[Term, Term]:
     formula = premise.conclusion
-    _need(formula.head in heads, f"needs {' or '.join(heads)}, was given {{}}", formula)
+    need(formula.head in heads, f"needs {' or '.join(heads)}, was given {{}}", formula)
     left, right = formula.args
     return left, right
 
@@ -109,9 +87,9 @@ def _sides(premise: Sequent, *heads: str) -> tuple[Term, Term]:
 def _mapping(items: tuple[Any, ...]) -> dict[Term, Any]:
     for item in items:
         fits = type(item) is tuple and len(item) == 2 and isinstance(item[0], Term)
-        _need(fits, "a binding is a variable and a value, not {}", item)
+        need(fits, "a binding is a variable and a value, not {}", item)
     mapping = dict(items)
-    _need(len(mapping) == len(items), "a variable is bound twice")
+    need(len(mapping) == len(items), "a variable is bound twice")
     return mapping
 
 
@@ -126,31 +104,28 @@ def _lemma(premises: Given, name: str, parameters: Data, items: Data) -> Sequent
     fits = all(
         (type(p) is int and abs(p) <= LARGEST_PARAMETER) or type(p) is str for p in parameters
     )
-    _need(
-        fits, f"parameters are words and integers up to {LARGEST_PARAMETER}, not {{}}", parameters
-    )
+    need(fits, f"parameters are words and integers up to {LARGEST_PARAMETER}, not {{}}", parameters)
     schema = lemmas.schema(name, parameters)
     mapping = with_spaces(_mapping(items))
     _nothing_random((schema.conclusion, *schema.premises), mapping)
-    needs = [put(p, mapping) for p in schema.premises]
-    _need(len(needs) == len(premises), f"lemma {name} has {len(needs)} premises")
-    for need, given in zip(needs, premises, strict=True):
-        _need(
-            given.conclusion is need, f"lemma {name} needs {{}}, not {{}}", need, given.conclusion
-        )
-    return Sequent(_all_hypotheses(premises), put(schema.conclusion, mapping))
+    wanted = [put(p, mapping) for p in schema.premises]
+    need(len(wanted) == len(premises), f"lemma {name} has {len(wanted)} premises")
+    for formula, given in zip(wanted, premises, strict=True):
+        known = given.conclusion
+        need(known is formula, f"lemma {name} needs {{}}, not {{}}", formula, known)
+    return Sequent(all_hypotheses(premises), put(schema.conclusion, mapping))
 
 
 # -- equality and order ---------------------------------------------------------------------------
 
 
 def _by_form(_: Given, left: Term, right: Term) -> Sequent:
-    _need(equal(left, right), "{} and {} have different forms", left, right)
+    need(equal(left, right), "{} and {} have different forms", left, right)
     return Sequent(frozenset(), make("eq", left, right))
 
 
 def _at_most_by_form(_: Given, left: Term, right: Term) -> Sequent:
-    _need(at_most(left, right), "{} - {} has a negative coefficient", right, left)
+    need(at_most(left, right), "{} - {} has a negative coefficient", right, left)
     return Sequent(frozenset(), make("le", left, right))
 
 
@@ -160,13 +135,13 @@ def _symmetry(premises: Given) -> Sequent:
 
 
 def _transitivity(premises: Given) -> Sequent:
-    _need(len(premises) > 0, "needs a premise")
+    need(len(premises) > 0, "needs a premise")
     links = [_sides(p, "eq", "le") for p in premises]
     for (_, middle), (other, _) in pairwise(links):
-        _need(middle is other, "the chain breaks: {} is not {}", middle, other)
+        need(middle is other, "the chain breaks: {} is not {}", middle, other)
     strict = any(p.conclusion.head == "le" for p in premises)
     conclusion = make("le" if strict else "eq", links[0][0], links[-1][1])
-    return Sequent(_all_hypotheses(premises), conclusion)
+    return Sequent(all_hypotheses(premises), conclusion)
 
 
 def _weaken(premises: Given) -> Sequent:
@@ -179,10 +154,10 @@ def _two_sides(
     """The template with the premises' left sides and with their right sides in its holes."""
     fits = len(set(holes)) == len(holes) == len(premises)
     fits = fits and all(isinstance(h, Term) and h.head == "var" for h in holes)
-    _need(fits, "needs as many different hole variables as premises, has {}", holes)
+    need(fits, "needs as many different hole variables as premises, has {}", holes)
     sides = [_sides(p, *heads) for p in premises]
     for hole, (left, _) in zip(holes, sides, strict=True):
-        _need(
+        need(
             hole.sort == left.sort and hole.shape == left.shape,
             "the hole {} is of another kind than {}",
             hole,
@@ -197,14 +172,14 @@ def _congruence(premises: Given, template: Term, holes: Data) -> Sequent:
     for node in postorder(template):
         if node.head in ("jac", "hess") and free(node.args[-2]) & spots:
             _may_differentiate(node.args[-1], premises)
-    return Sequent(_all_hypotheses(premises), make("eq", left, right))
+    return Sequent(all_hypotheses(premises), make("eq", left, right))
 
 
 def _may_differentiate(point: Term, premises: Given) -> None:
     """Equal functions have equal derivatives; equal values under a hypothesis need not."""
-    for formula in _all_hypotheses(premises):
+    for formula in all_hypotheses(premises):
         restricted = point in free(formula) or any(v.head == "var" for v in free(formula))
-        _need(not restricted, "differentiates at {} an equality under {}", point, formula)
+        need(not restricted, "differentiates at {} an equality under {}", point, formula)
 
 
 def _monotone(premises: Given, template: Term, holes: Data) -> Sequent:
@@ -213,18 +188,18 @@ def _monotone(premises: Given, template: Term, holes: Data) -> Sequent:
         if free(node) & spots:
             grows = node.head in ("add", "mul", "max", "min")
             grows = grows or (node.head == "pow" and node.args[1] > 0)
-            _need(grows, "{} need not grow with its holes", node)
-    return Sequent(_all_hypotheses(premises), make("le", left, right))
+            need(grows, "{} need not grow with its holes", node)
+    return Sequent(all_hypotheses(premises), make("le", left, right))
 
 
 # -- hypotheses discharged, variables instantiated ------------------------------------------------
 
 
 def _cut(premises: Given) -> Sequent:
-    _need(len(premises) > 0, "needs a premise")
+    need(len(premises) > 0, "needs a premise")
     main, *others = premises
     rest = main.hypotheses - {o.conclusion for o in others}
-    return Sequent(rest | _all_hypotheses(others), main.conclusion)
+    return Sequent(rest | all_hypotheses(others), main.conclusion)
 
 
 def _nothing_random(formulas: Sequence[Term], mapping: Mapping[Term, Any]) -> None:
@@ -233,12 +208,12 @@ def _nothing_random(formulas: Sequence[Term], mapping: Mapping[Term, Any]) -> No
         if any(node.head == "likely" for node in postorder(formula)):
             for value in mapping.values():
                 random = isinstance(value, Term) and any(n.sort == "op" for n in postorder(value))
-                _need(not random, "{} may be random, and is put into {}", value, formula)
+                need(not random, "{} may be random, and is put into {}", value, formula)
 
 
 def _instance(premises: Given, items: Data) -> Sequent:
     mapping = _mapping(items)
-    _need(with_spaces(mapping) == mapping, "the spaces of an operator's variable are not bound")
+    need(with_spaces(mapping) == mapping, "the spaces of an operator's variable are not bound")
     (premise,) = premises
     _nothing_random((premise.conclusion, *premise.hypotheses), mapping)
     hypotheses = frozenset(put(h, mapping) for h in premise.hypotheses)
@@ -249,16 +224,33 @@ def _spectral(premises: Given, left: Term, right: Term) -> Sequent:
     small, large = _sides(premises[0], "le")
     fits = small.head == "norm" and small.args[0] == "2" and small.args[1].head == "dot"
     fits = fits and len(small.args[1].args) == 3 and large.head == "mul" and len(large.args) == 3
-    _need(fits, "needs |x' A z| <= c |x| |z|, was given {}", premises[0].conclusion)
+    need(fits, "needs |x' A z| <= c |x| |z|, was given {}", premises[0].conclusion)
     flipped, operator, vector = small.args[1].args
     constant, *norms = large.args
     fits = flipped is make("T", left) and vector is right and left is not right
     fits = fits and norms == [make("norm", "2", left), make("norm", "2", right)]
-    _need(fits, "{} does not speak of {} and {}", premises[0].conclusion, left, right)
+    need(fits, "{} does not speak of {} and {}", premises[0].conclusion, left, right)
     for variable in (left, right):
         fixed = any(mentions(t, variable) for t in (operator, constant, *premises[0].hypotheses))
-        _need(variable.head == "var" and not fixed, "{} is not arbitrary", variable)
+        need(variable.head == "var" and not fixed, "{} is not arbitrary", variable)
     return Sequent(premises[0].hypotheses, make("le", make("norm", "2", operator), constant))
+
+
+def _archimedean(premises: Given, variable: Term) -> Sequent:
+    """Divide by t and let it grow."""
+    fixed: list[Term] = []
+    growing: list[Term] = []
+    for side in _sides(premises[0], "le"):
+        need(side.head == "add" and len(side.args) == 2, "{} is no sum of two", side)
+        constant, product = side.args
+        fits = product.head == "mul" and len(product.args) == 2 and product.args[0] is variable
+        need(fits, "{} is not {} times something", product, variable)
+        fixed.append(constant)
+        growing.append(product.args[1])
+    need(variable.head == "var", "{} is no variable", variable)
+    for term in (*fixed, *growing, *premises[0].hypotheses):
+        need(not mentions(term, variable), "{} mentions {}", term, variable)
+    return Sequent(premises[0].hypotheses, make("le", *growing))
 
 
 # -- layer indices --------------------------------------------------------------------------------
@@ -268,17 +260,17 @@ def _induction(premises: Given, name: str, high: Any) -> Sequent:
     base, step = premises
     variable = make("index", name, 0)
     claim = step.conclusion
-    _need(put(claim, {variable: 0}) is base.conclusion, "the base is not the claim at 0")
+    need(put(claim, {variable: 0}) is base.conclusion, "the base is not the claim at 0")
     dropped = {put(claim, {variable: make("index", name, -1)}), make("range", variable, 1, high)}
     rest = (step.hypotheses - dropped) | base.hypotheses
     for formula in rest:
-        _need(not mentions(formula, variable), "hypothesis {} mentions the index", formula)
+        need(not mentions(formula, variable), "hypothesis {} mentions the index", formula)
     return Sequent(rest, make("forall", name, 0, high, claim))
 
 
 def _sum_last(_: Given, total: Term, top: Any) -> Sequent:
     joins = {"osum": "plus", "rsum": "add", "rmax": "max"}
-    _need(total.head in joins, "needs a sum or maximum over an index, was given {}", total)
+    need(total.head in joins, "needs a sum or maximum over an index, was given {}", total)
     name, low, high, body = total.args
     last = put(body, {make("index", name, 0): high})
     shorter = make(total.head, name, low, moved(high, -1), body)
@@ -291,7 +283,7 @@ def _range_intro(_: Given, index: Any, low: Any, high: Any) -> Sequent:
     """An index variable stands for 0, 1, 2, ...: l + a >= a, and l + a <= l + b for a <= b."""
     names, offsets = zip(*(_affine(i) for i in (low, index, high)), strict=True)
     fits = names[0] is None and names[1] in (None, names[2])
-    _need(fits and list(offsets) == sorted(offsets), "{} is not seen in its range", index)
+    need(fits and list(offsets) == sorted(offsets), "{} is not seen in its range", index)
     return Sequent(frozenset(), make("range", index, low, high))
 
 
@@ -302,178 +294,32 @@ def _affine(index: Any) -> tuple[str | None, int]:
 
 def _range_back(premises: Given) -> Sequent:
     formula = premises[0].conclusion
-    _need(formula.head == "range", "needs low <= l <= high, was given {}", formula)
+    need(formula.head == "range", "needs low <= l <= high, was given {}", formula)
     index, low, high = formula.args
-    _need(type(low) is int and low > 0, "starts at {}, not at a number from 1 on", low)
+    need(type(low) is int and low > 0, "starts at {}, not at a number from 1 on", low)
     earlier = make("range", moved(index, -1), low - 1, high)
     return Sequent(premises[0].hypotheses, earlier)
 
 
 def _forall_elim(premises: Given, index: Any) -> Sequent:
     formula = premises[0].conclusion
-    _need(formula.head == "forall", "needs a statement for all indices, was given {}", formula)
+    need(formula.head == "forall", "needs a statement for all indices, was given {}", formula)
     name, low, high, inner = formula.args
     hypotheses = premises[0].hypotheses
     if type(low) is int and type(high) is int and type(index) is int:
-        _need(low <= index <= high, f"index {index} is outside {low}..{high}")
+        need(low <= index <= high, f"index {index} is outside {low}..{high}")
     else:
         hypotheses |= {make("range", index, low, high)}
     return Sequent(hypotheses, put(inner, {make("index", name, 0): index}))
 
 
 def _forall_intro(premises: Given, name: str, low: Any, formula: Term) -> Sequent:
-    _need(type(low) is int and len(premises) > 0, "needs an integer to start from, and a case")
+    need(type(low) is int and len(premises) > 0, "needs an integer to start from, and a case")
     for i, case in enumerate(premises, low):
         expected = put(formula, {make("index", name, 0): i})
-        _need(case.conclusion is expected, "case {} is {}", i, case.conclusion)
+        need(case.conclusion is expected, "case {} is {}", i, case.conclusion)
     conclusion = make("forall", name, low, low + len(premises) - 1, formula)
-    return Sequent(_all_hypotheses(premises), conclusion)
-
-
-# -- balls of parameters --------------------------------------------------------------------------
-
-
-def _inside(point: Term, centre: Term, radius: Term) -> Term:
-    here, there = (make("op", "theta", PARAMS, SCALAR, p) for p in (point, centre))
-    return make("le", make("norm", "2", make("plus", here, make("neg", there))), radius)
-
-
-def _ball_intro(premises: Given, point: Term, centre: Term, radius: Term) -> Sequent:
-    (premise,) = premises
-    _need(point not in (centre, STAR) and centre is not STAR, "{} is not arbitrary", point)
-    _need(not mentions(radius, point), "the radius mentions {}", point)
-    rest = premise.hypotheses - {_inside(point, centre, radius)}
-    for formula in (premise.conclusion, radius, *premise.hypotheses):
-        _need(not mentions(formula, STAR), "{} has the bound point free", formula)
-    for formula in rest:
-        _need(not mentions(formula, point), "hypothesis {} mentions the point", formula)
-    return Sequent(rest, make("ball", "*", centre, radius, put(premise.conclusion, {point: STAR})))
-
-
-def _ball_elim(premises: Given, point: Term) -> Sequent:
-    formula = premises[0].conclusion
-    _need(formula.head == "ball", "needs a statement on a ball, was given {}", formula)
-    _, centre, radius, inner = formula.args
-    hypotheses = premises[0].hypotheses | {_inside(point, centre, radius)}
-    return Sequent(hypotheses, put(inner, {STAR: point}))
-
-
-# -- all of parameter space -----------------------------------------------------------------------
-
-
-def _everywhere_intro(premises: Given, point: Term) -> Sequent:
-    (premise,) = premises
-    _need(point is not STAR, "{} is not arbitrary", point)
-    for formula in (premise.conclusion, *premise.hypotheses):
-        _need(not mentions(formula, STAR), "{} has the bound point free", formula)
-    for formula in premise.hypotheses:
-        _need(not mentions(formula, point), "hypothesis {} mentions the point", formula)
-    inner = put(premise.conclusion, {point: STAR})
-    return Sequent(premise.hypotheses, make("everywhere", "*", inner))
-
-
-def _everywhere_elim(premises: Given, point: Term) -> Sequent:
-    formula = premises[0].conclusion
-    _need(formula.head == "everywhere", "needs a statement about all points, not {}", formula)
-    return Sequent(premises[0].hypotheses, put(formula.args[1], {STAR: point}))
-
-
-def _witness(premises: Given, point: Term, value: Term) -> Sequent:
-    """A point at which the parameters are a given vector exists, whatever the vector."""
-    (premise,) = premises
-    here = make("op", "theta", PARAMS, SCALAR, point)
-    rest = premise.hypotheses - {make("eq", here, value)}
-    _need(point is not STAR and not mentions(value, STAR), "{} is not a free point", point)
-    for formula in (premise.conclusion, value, *rest):
-        _need(not mentions(formula, point), "{} mentions the point that is chosen", formula)
-    return Sequent(rest, premise.conclusion)
-
-
-def _archimedean(premises: Given, variable: Term) -> Sequent:
-    """Divide by t and let it grow."""
-    fixed: list[Term] = []
-    growing: list[Term] = []
-    for side in _sides(premises[0], "le"):
-        _need(side.head == "add" and len(side.args) == 2, "{} is no sum of two", side)
-        constant, product = side.args
-        fits = product.head == "mul" and len(product.args) == 2 and product.args[0] is variable
-        _need(fits, "{} is not {} times something", product, variable)
-        fixed.append(constant)
-        growing.append(product.args[1])
-    _need(variable.head == "var", "{} is no variable", variable)
-    for term in (*fixed, *growing, *premises[0].hypotheses):
-        _need(not mentions(term, variable), "{} mentions {}", term, variable)
-    return Sequent(premises[0].hypotheses, make("le", *growing))
-
-
-# -- sub-models -----------------------------------------------------------------------------------
-
-_ABOUT_ONE_MODEL = ("var", "ball", "everywhere", "after", "likely", "for_part")
-
-
-def _part_intro(premises: Given, index: Any) -> Sequent:
-    """A statement about any model whatever, read of one that is part of another."""
-    (premise,) = premises
-    for formula in (premise.conclusion, *premise.hypotheses):
-        _need(not mentions(formula, STAR), "{} has the bound point free", formula)
-        for node in postorder(formula):
-            _need(node.head not in _ABOUT_ONE_MODEL, "{} is not about one model alone", node)
-    hypotheses = frozenset(make("for_part", index, h) for h in premise.hypotheses)
-    return Sequent(hypotheses, make("for_part", index, premise.conclusion))
-
-
-# -- gradient descent -----------------------------------------------------------------------------
-
-
-def _descent_start(premises: Given, centre: Term, at: Term, formula: Term) -> Sequent:
-    """Nothing has moved yet: what holds at the start holds of the path's first point."""
-    (premise,) = premises
-    for known in (premise.conclusion, *premise.hypotheses):
-        _need(not mentions(known, STAR), "{} has the bound point free", known)
-    here = put(formula, {STAR: centre})
-    _need(here is premise.conclusion, "{} is not {}", premise.conclusion, here)
-    return Sequent(premise.hypotheses, make("after", "*", 0, centre, at, formula))
-
-
-def _descent_step(premises: Given, point: Term, after: Term) -> Sequent:
-    """The path's next point is one step after this one, and nothing else was used of either."""
-    main, *others = premises
-    _need(len(others) > 0, "needs what is known of the path before the step")
-    known = others[0].conclusion
-    _need(known.head == "after", "{} is not about a path", known)
-    _, steps, centre, at, _ = known.args
-    names = {point, after, centre, STAR}
-    _need(len(names) == 4, "{} and {} are not two arbitrary points", point, after)
-    arrived = make("op", "theta", PARAMS, SCALAR, after)
-    used = {make("eq", arrived, _gradient_step(point, at))}
-    for other in others:
-        stated = other.conclusion
-        same = stated.head == "after" and stated.args[1:4] == known.args[1:4]
-        _need(same, "{} is about another path or another step of it", stated)
-        for variable in (point, after):
-            _need(not mentions(stated, variable), "{} mentions {}", stated, variable)
-        used.add(put(stated.args[4], {STAR: point}))
-    rest = main.hypotheses - used
-    for formula in rest:
-        for variable in (point, after, STAR):
-            _need(not mentions(formula, variable), "hypothesis {} mentions {}", formula, variable)
-    for variable in (point, STAR):
-        _need(not mentions(main.conclusion, variable), "{} mentions {}", main.conclusion, variable)
-    inner = put(main.conclusion, {after: STAR})
-    conclusion = make("after", "*", moved(steps, 1), centre, at, inner)
-    return Sequent(rest | _all_hypotheses(others), conclusion)
-
-
-def _gradient_step(point: Term, at: Term) -> Term:
-    """``theta - eta J'(F - y)``, all of it at the point, on the training set."""
-    space = make("space", "samples")
-    outputs = make("op", "F", space, SCALAR, point, at)
-    labels = make("op", "labels", space, SCALAR, at)
-    slope = make(
-        "dot", make("T", make("jac", outputs, point)), make("plus", outputs, make("neg", labels))
-    )
-    here = make("op", "theta", PARAMS, SCALAR, point)
-    return make("plus", here, make("neg", make("scale", make("sym", "step_size"), slope)))
+    return Sequent(all_hypotheses(premises), conclusion)
 
 
 # -- probability ----------------------------------------------------------------------------------
@@ -481,21 +327,21 @@ def _gradient_step(point: Term, at: Term) -> Term:
 
 def _likely_intro(premises: Given) -> Sequent:
     """Union bound; what is assumed besides must be the same at every outcome."""
-    _need(len(premises) >= 2, "needs the consequence, the budget and the events")
+    need(len(premises) >= 2, "needs the consequence, the budget and the events")
     main, budget, *events = premises
     spent, allowed = _sides(budget, "eq", "le")
     chances = []
     for event in events:
-        _need(event.conclusion.head == "likely", "{} is no likely event", event.conclusion)
+        need(event.conclusion.head == "likely", "{} is no likely event", event.conclusion)
         chances.append(event.conclusion.args[0])
     total = {0: make("rat", Fraction(0)), 1: chances[0] if chances else None}.get(len(chances))
     total = make("add", *chances) if total is None else total
-    _need(spent is total, "the budget is about {}, the events cost {}", spent, total)
+    need(spent is total, "the budget is about {}, the events cost {}", spent, total)
     used = {event.conclusion.args[1] for event in events}
-    rest = (main.hypotheses - used) | _all_hypotheses([budget, *events])
+    rest = (main.hypotheses - used) | all_hypotheses([budget, *events])
     for formula in rest:
         for node in postorder(formula):
-            _need(node.sort not in ("op", "point"), "{} may be random", formula)
+            need(node.sort not in ("op", "point"), "{} may be random", formula)
     return Sequent(rest, make("likely", allowed, main.conclusion))
 
 
@@ -519,15 +365,15 @@ _RULES: Mapping[str, tuple[tuple[str, ...], int, Callable[..., Sequent]]] = {
     "range_back": ((), 1, _range_back),
     "forall_elim": (("index",), 1, _forall_elim),
     "forall_intro": (("word", "index", "formula"), -1, _forall_intro),
-    "ball_intro": (("point", "point", "real"), 1, _ball_intro),
-    "ball_elim": (("point",), 1, _ball_elim),
-    "everywhere_intro": (("point",), 1, _everywhere_intro),
-    "everywhere_elim": (("point",), 1, _everywhere_elim),
-    "witness": (("point", "op"), 1, _witness),
+    "ball_intro": (("point", "point", "real"), 1, points.ball_intro),
+    "ball_elim": (("point",), 1, points.ball_elim),
+    "everywhere_intro": (("point",), 1, points.everywhere_intro),
+    "everywhere_elim": (("point",), 1, points.everywhere_elim),
+    "witness": (("point", "op"), 1, points.witness),
     "archimedean": (("real",), 1, _archimedean),
-    "part_intro": (("index",), 1, _part_intro),
-    "descent_start": (("point", "input", "formula"), 1, _descent_start),
-    "descent_step": (("point", "point"), -1, _descent_step),
+    "part_intro": (("index",), 1, points.part_intro),
+    "descent_start": (("point", "input", "formula"), 1, points.descent_start),
+    "descent_step": (("point", "point"), -1, points.descent_step),
     "likely_intro": ((), -1, _likely_intro),
 }
 
