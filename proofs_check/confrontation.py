@@ -110,8 +110,8 @@ def confront(
 
     Raises:
         ConfrontationError: the function is not the network: naming the parameter without a
-            counterpart, the shapes that differ, the values and their ratio, or the parameter by
-            which the derivatives differ.
+            counterpart, the shapes that differ, the values and their ratio, the parameter by
+            which the derivatives differ, or the Hessian norms.
         FunctionError: the function cannot be measured.
         HypothesisError: the theorem is not about a network.
         InputError: inputs of another shape, or that are not finite.
@@ -136,6 +136,8 @@ def confront(
     match, difference = _agreeing(model, described, program, leaves, points, output)
     _same_slopes(model, described, match, points, output)
     own = replace(described, params=match.params(model.params["W"]))
+    norms = [numerics.hessian_norm(function, x, params, output=output) for x in points]
+    _same_curvature(own, norms, points)
     ball = radius_of(theorem, radius)
     checks = [judge(theorem, Trial(own, x.ravel(), x.ravel(), ball)) for x in points]
     nodes = described.net.graph.weighted
@@ -145,8 +147,21 @@ def confront(
         matched=dict(zip((program.names[k] for k in leaves), labels, strict=True)),
         difference=difference,
         checks=tuple(checks),
-        norms=tuple(numerics.hessian_norm(function, x, params, output=output) for x in points),
+        norms=tuple(norms),
     )
+
+
+def _same_curvature(own: Any, norms: Sequence[numerics.SpectralNorm], points: np.ndarray) -> None:
+    """Refuse a function whose derivative rules give another Hessian than its values have."""
+    for k, (x, norm) in enumerate(zip(points, norms, strict=True)):
+        claimed = numerics.hessian_norm(own, x)
+        if norm.lower > claimed.upper or claimed.lower > norm.upper:
+            msg = (
+                f"at input {k} the Hessian norm of the function is {norm.value:.6g}, and that of "
+                f"the network {claimed.value:.6g}, with the same values and gradients: look for a "
+                "function with second derivatives of its own (jax.custom_jvp, jax.custom_vjp)"
+            )
+            raise ConfrontationError(msg)
 
 
 def _inputs(net: Network, inputs: Any) -> np.ndarray:

@@ -184,3 +184,26 @@ def test_models_go_elsewhere():
     model = numerics.instantiate(NET, {M: 3, K: 3})
     with pytest.raises(ConfrontationError, match=r"proofs_check\.verify"):
         confront(model, None, theory.hessian_bound(NET), gaussian(5))
+
+
+def test_a_function_with_other_second_derivatives_is_refused():
+    """Its values and gradients are those of the network; only the rule for the slope is not."""
+
+    @jax.custom_jvp
+    def slope(z):
+        return 1 - jnp.tanh(z) ** 2
+
+    slope.defjvp(lambda values, moves: (slope(*values), 0 * moves[0]))
+
+    @jax.custom_jvp
+    def flat(z):
+        return jnp.tanh(z)
+
+    flat.defjvp(lambda values, moves: (flat(*values), slope(values[0]) * moves[0]))
+
+    def function(p, x):
+        hidden = flat(p["a"] @ x / np.sqrt(5))
+        return p["c"] @ jax.nn.softplus(hidden @ p["b"] / np.sqrt(12)) / 3
+
+    with pytest.raises(ConfrontationError, match="with the same values and gradients"):
+        confront(function, PARAMS, theory.hessian_bound(NET), gaussian(5))
