@@ -258,7 +258,6 @@ PLANS: Mapping[str, Plan] = {
     "jacobian_split": graphs(_BILINEAR),
     "covector_unit": graphs(graph_adversaries.alone),
     "value_size": networks(trials=9),
-    "two_at_most_max": matrices(()),
     "slope_bound": networks(trials=9),
     "curvature_bound": networks(trials=9),
     "mean_value": networks(lambda _: [(0,), (1,), (2,)], trials=9),

@@ -441,7 +441,6 @@ false("graph_block_norm", "half the matrix")(HALF)
 
 for name in (
     "part_model", "gradients_bound", "form_in_bound", "form_own_bound", "own_bound", "value_size",
-    "two_at_most_max",
 ):  # fmt: skip
     false(name, "half the constant")(HALF)
 for name in ("second_linear", "second_pointwise"):

@@ -34,13 +34,13 @@ from theory.derive.tactics import (
     raised,
     rearranged,
     rewrite,
+    root_of_dimension,
     use,
 )
 from theory.derive.workbench import Claim
 from theory.graph_terms import Shape, contraction_constant, link_constant
 from theory.kernel import Judgement
-from theory.lemmas import A, U, V, real_variable, space_variable, vector_variable
-from theory.lemmas.reals import W, X, Y, Z
+from theory.lemmas import real_variable, space_variable, vector_variable
 from theory.terms import (
     ONE,
     PARAMS,
@@ -56,7 +56,6 @@ from theory.terms import (
     power,
     rat,
     root,
-    transpose,
 )
 from theory.vocabulary import CENTRE, curvature, lipschitz, squared, symbol
 
@@ -252,32 +251,6 @@ def _met_product(sizes: Sequence[Sizes], below: tuple[int, ...], above: Sizes) -
 # -- derivatives ----------------------------------------------------------------------------------
 
 
-def _root_of_dimension(vector: Term) -> Judgement:
-    """``|v| <= sqrt(dim) |v|_inf``: from ``|v|^2 <= |v|_inf |v|_1 <= |v|_inf sqrt(dim) |v|``."""
-    size, most = norm(vector), norm(vector, "inf")
-    hoelder = use("hoelder", bind={U: vector, V: vector})
-    flat = use("transpose", bind={A: vector})
-    row = transpose(vector)
-    gram = use("gram", bind={A: row})
-    square = chain(gram, kernel.congruence(squared(N), {N: flat}))
-    inner = dot(row, transpose(row))
-    h = hole(inner)
-    same = kernel.congruence(norm(h), {h: kernel.by_form(dot(row, vector), inner)})
-    wide = use("one_at_most_two", bind={V: vector})
-    grown = kernel.monotone(mul(most, N), {N: wide})
-    bound = chain(kernel.symmetry(square), kernel.symmetry(same), hoelder, grown)
-    scale = wide.conclusion.args[1].args[0]
-    value = mul(scale, most)
-    start = kernel.by_form(mul(size, size), squared(size))
-    product_form = chain(start, rearranged(bound, mul(size, value)))
-    itself = kernel.at_most_by_form(size, mul(ONE, size))
-    return use(
-        "cancel_factor",
-        bind={Z: size, X: size, Y: value, W: ONE},
-        given=[at_most(product_form), itself],
-    )
-
-
 def _learn_layer(layer: GraphLayer, d: Layered) -> None:
     """Norms along the layer in terms of that of its input's Jacobian, and of its mixed term."""
     d.learn(projection_bound(layer.weighted, d))
@@ -331,7 +304,7 @@ def _learn_mixed(layer: GraphLayer, d: Layered) -> None:
         bound_norm(rule.conclusion.args[1], d.known, "inf"),
     )
     wide = raised(
-        _root_of_dimension(delta), mul(root(make("dim", delta.rows)), N), {N: at_most(largest)}
+        root_of_dimension(delta), mul(root(make("dim", delta.rows)), N), {N: at_most(largest)}
     )
     covector = vector_variable("c", d.shape.space(n))
     first = d.rule("form_bound", n, bind={covector: delta})

@@ -25,7 +25,16 @@ from theory.derive.apriori import Event
 from theory.derive.graph_bench import GraphDerivation, GraphError
 from theory.derive.graph_layers import projection_bound
 from theory.derive.graphs import learn_links, node_jacobian, require_alive
-from theory.derive.tactics import at_most, bound_norm, chain, hole, rearranged, reflexive, use
+from theory.derive.tactics import (
+    at_most,
+    bound_norm,
+    chain,
+    hole,
+    rearranged,
+    reflexive,
+    root_of_dimension,
+    use,
+)
 from theory.kernel import Judgement
 from theory.lemmas import INDEX, INPUT_X, POINT_P, V, real_variable, schema, vector_variable
 from theory.lemmas.series import second
@@ -198,7 +207,7 @@ def _activated(node: int, d: SeriesDerivation) -> Judgement:
         return grown
     flat = use("value_bound", bind=bind, given=[d.fact("bounded", node, 0)])
     whole = sigma(node, 0, vector)
-    first = use("two_at_most_max", bind={V: whole})
+    first = root_of_dimension(whole)
     h = real_variable("?")
     size = first.conclusion.args[1].args[0]
     flat = chain(first, kernel.monotone(mul(size, h), {h: flat}))

@@ -19,7 +19,9 @@ from theory.lemmas import (
     real_variable,
     space_variable,
 )
-from theory.terms import SCALAR, Arg, Term, add, le, make, mul, norm
+from theory.lemmas.reals import W, X, Y, Z
+from theory.terms import ONE, SCALAR, Arg, Term, add, dot, le, make, mul, norm, transpose
+from theory.vocabulary import squared
 
 INDEX = make("index", "l", 0)
 Known = dict[Term, Judgement]
@@ -169,6 +171,32 @@ def _activation_bound(operator: Term) -> Judgement:
     return use(name, bind={INDEX: index, V: vector}, given=[premise])
 
 
+def root_of_dimension(vector: Term) -> Judgement:
+    """``|v| <= sqrt(dim) |v|_inf``: from ``|v|^2 <= |v|_inf |v|_1 <= |v|_inf sqrt(dim) |v|``."""
+    size, most = norm(vector), norm(vector, "inf")
+    hoelder = use("hoelder", bind={U: vector, V: vector})
+    flat = use("transpose", bind={A: vector})
+    row, n = transpose(vector), real_variable("?n")
+    gram = use("gram", bind={A: row})
+    square = chain(gram, kernel.congruence(squared(n), {n: flat}))
+    inner = dot(row, transpose(row))
+    h = hole(inner)
+    same = kernel.congruence(norm(h), {h: kernel.by_form(dot(row, vector), inner)})
+    wide = use("one_at_most_two", bind={V: vector})
+    grown = kernel.monotone(mul(most, n), {n: wide})
+    bound = chain(kernel.symmetry(square), kernel.symmetry(same), hoelder, grown)
+    scale = wide.conclusion.args[1].args[0]
+    value = mul(scale, most)
+    start = kernel.by_form(mul(size, size), squared(size))
+    product_form = chain(start, rearranged(bound, mul(size, value)))
+    itself = kernel.at_most_by_form(size, mul(ONE, size))
+    return use(
+        "cancel_factor",
+        bind={Z: size, X: size, Y: value, W: ONE},
+        given=[at_most(product_form), itself],
+    )
+
+
 def spectral_bound(
     operator: Term, known: Known, entries: Sequence[Term], depth: int, readout: str
 ) -> Judgement:
@@ -227,6 +255,7 @@ __all__ = [
     "reflexive",
     "restated",
     "rewrite",
+    "root_of_dimension",
     "spectral_bound",
     "use",
 ]

@@ -261,17 +261,6 @@ def _value_size() -> Schema:
     return Schema((fact("bounded", INDEX, 1),), le(norm(sigma(INDEX, 0, V)), bound))
 
 
-@lemma(
-    "two_at_most_max",
-    "the Euclidean norm is at most that of a vector of largest entries",
-    r"\|v\|\le\sqrt{\dim v}\,\|v\|_\infty",
-    f"{HORN}, Problem 5.4.P3",
-    "HornJohnson2013",
-)
-def _two_at_most_max() -> Schema:
-    return Schema((), le(norm(V), mul(root(make("dim", V.rows)), norm(V, "inf"))))
-
-
 # -- random weights -------------------------------------------------------------------------------
 
 
