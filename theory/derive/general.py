@@ -20,6 +20,7 @@ from theory.derive.tactics import (
     bound_norm,
     chain,
     hole,
+    largest_of,
     raised,
     rearranged,
     rewrite,
@@ -108,17 +109,10 @@ class General:
 
     def largest(self, name: str, numbers: Sequence[Term]) -> None:
         """Define a symbol as the maximum of some numbers; each is at most it."""
-        value = numbers[0] if len(numbers) == 1 else make("max", *numbers)
+        value, each = largest_of(numbers)
         back = kernel.symmetry(self.define(name, (), value))
         found = self.maxima.setdefault(name, {})
-        if len(numbers) == 1:
-            found[numbers[0]] = kernel.weaken(back)
-            return
-        bind: dict[Term, Arg] = {
-            real_variable(f"a{i}"): number for i, number in enumerate(numbers, 1)
-        }
-        for i, number in enumerate(numbers, 1):
-            found[number] = chain(use("max_upper", len(numbers), i, bind=bind), back)
+        found |= {number: chain(below, back) for number, below in each.items()}
 
     def claim(self, label: str, title: str, judgement: Judgement) -> Judgement:
         """Show a line to the reader."""

@@ -31,6 +31,7 @@ from theory.derive.tactics import (
     bound_norm,
     chain,
     hole,
+    largest_of,
     raised,
     rearranged,
     rewrite,
@@ -45,7 +46,6 @@ from theory.terms import (
     ONE,
     PARAMS,
     ZERO,
-    Arg,
     Term,
     add,
     dot,
@@ -156,18 +156,10 @@ class Layered(GraphDerivation):
 
     def largest(self, name: str, numbers: Sequence[Term]) -> None:
         """Define a symbol as the maximum of some numbers; each is at most it."""
-        numbers = list(dict.fromkeys(numbers))
-        value = numbers[0] if len(numbers) == 1 else make("max", *numbers)
+        value, each = largest_of(numbers)
         back = kernel.symmetry(self.define(name, (), value))
         found = self.maxima.setdefault(name, {})
-        if len(numbers) == 1:
-            found[numbers[0]] = kernel.weaken(back)
-            return
-        bind: dict[Term, Arg] = {
-            real_variable(f"a{i}"): number for i, number in enumerate(numbers, 1)
-        }
-        for i, number in enumerate(numbers, 1):
-            found[number] = chain(use("max_upper", len(numbers), i, bind=bind), back)
+        found |= {number: chain(below, back) for number, below in each.items()}
 
     def hat(self, name: str, *tags: int) -> Term:
         """The symbol of a quantity of A6, as statistics bound it."""

@@ -197,6 +197,17 @@ def root_of_dimension(vector: Term) -> Judgement:
     )
 
 
+def largest_of(numbers: Sequence[Term]) -> tuple[Term, dict[Term, Judgement]]:
+    """The maximum of some numbers, and for each that it is at most that."""
+    different = list(dict.fromkeys(numbers))
+    if len(different) == 1:
+        return different[0], {different[0]: at_most(reflexive(different[0]))}
+    size = len(different)
+    bind: dict[Term, Arg] = {real_variable(f"a{i}"): n for i, n in enumerate(different, 1)}
+    each = {n: use("max_upper", size, i, bind=bind) for i, n in enumerate(different, 1)}
+    return make("max", *different), each
+
+
 def spectral_bound(
     operator: Term, known: Known, entries: Sequence[Term], depth: int, readout: str
 ) -> Judgement:
@@ -250,6 +261,7 @@ __all__ = [
     "chain",
     "hole",
     "joined_blocks",
+    "largest_of",
     "raised",
     "rearranged",
     "reflexive",
