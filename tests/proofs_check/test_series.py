@@ -255,6 +255,12 @@ def test_what_is_not_covered_is_refused_with_the_reason() -> None:
         number(theory.hessian_bound(network, level="apriori"), 1.0)
     with pytest.raises(ValueError, match="no a-priori theorem"):
         series.number(theory.catalog["LZB20/A2"], 1.0)
+    for norm in (0.0, -1.0, math.nan, math.inf):
+        with pytest.raises(ValueError, match="a positive number"):
+            number(theory.catalog["LZB20/A8-apriori"], norm, 4)
+    for delta in (0, 1, 2, "x"):
+        with pytest.raises(ValueError, match="between 0 and 1"):
+            series.series_theorem(network, delta)
 
 
 @pytest.mark.parametrize("delta", [0.01, 0.2])

@@ -78,9 +78,9 @@ def bound(network: Network, radius: object = None, delta: object = DELTA) -> The
         ValueError: for a radius or a delta that is not one.
     """
     if not network.is_dense:
-        return _of_graph(network, radius, _probability(delta))
+        return _of_graph(network, radius, delta)
     theorems._require_constants(network, (1, 2))
-    value, failure = theorems._radius(radius), _probability(delta)
+    value, failure = theorems._radius(radius), probability(delta)
     readout = "trained" if network.readout.trainable else "fixed"
     bounded = tuple(map(_is_flat, network.activations))
     judgement, d, events = _derive(
@@ -107,7 +107,7 @@ def bound(network: Network, radius: object = None, delta: object = DELTA) -> The
     )
 
 
-def _of_graph(network: Network, radius: object, delta: Fraction) -> Theorem:
+def _of_graph(network: Network, radius: object, delta: object) -> Theorem:
     """Any other architecture: by a matrix series, at the centre."""
     if radius is not None:
         msg = (
@@ -120,7 +120,12 @@ def _of_graph(network: Network, radius: object, delta: Fraction) -> Theorem:
     return series_theorem(network, delta)
 
 
-def _probability(delta: object) -> Fraction:
+def probability(delta: object) -> Fraction:
+    """An allowed probability of failure, as an exact number.
+
+    Raises:
+        ValueError: it is not strictly between 0 and 1.
+    """
     if isinstance(delta, float):
         delta = str(delta)
     try:
@@ -209,11 +214,20 @@ def _network(theorem: Theorem) -> Network:
     return theorem.network
 
 
-def _given(theorem: Theorem, widths: Sequence[int], scale: float) -> dict[Term, float]:
-    network = _network(theorem)
+def require_scale(scale: float) -> None:
+    """Refuse what is no scale of an input.
+
+    Raises:
+        ValueError: it is not a positive number.
+    """
     if not (math.isfinite(scale) and scale > 0):
         msg = f"the scale of the input is {scale!r}; give |x|/sqrt(d), a positive number"
         raise ValueError(msg)
+
+
+def _given(theorem: Theorem, widths: Sequence[int], scale: float) -> dict[Term, float]:
+    network = _network(theorem)
+    require_scale(scale)
     known = {FAILURE: float(theorem.failure or 0), input_scale(INPUT): float(scale)}
     known |= {width(i): float(m) for i, m in enumerate(widths)}
     for layer, function in enumerate(network.activations, 1):
@@ -359,4 +373,13 @@ def reference_ball() -> Theorem:
     return bound(theorems.reference_network(), radius="R")
 
 
-__all__ = ["DELTA", "WidthError", "bound", "constants", "least_width", "number"]
+__all__ = [
+    "DELTA",
+    "WidthError",
+    "bound",
+    "constants",
+    "least_width",
+    "number",
+    "probability",
+    "require_scale",
+]

@@ -14,7 +14,6 @@ Reference: Zhu, Liu and Belkin 2022, Section 3.1 and Theorem 3.6; Tropp 2015, Th
 from __future__ import annotations
 
 from collections.abc import Mapping
-from fractions import Fraction
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +24,7 @@ from theory.graph import BilinearRule, Graph, LinearRule, PointwiseRule
 from theory.graph_constants import CONSTANTS, drawn_laws, is_full
 from theory.graph_terms import contraction_constant, link_constant
 from theory.kernel import Judgement
+from theory.ledger.apriori import DELTA, probability, require_scale
 from theory.ledger.graphs import ZLB22, require_graph
 from theory.terms import PARAMS, Term, make
 from theory.theorem import Theorem
@@ -46,7 +46,6 @@ if TYPE_CHECKING:
     from theory.activations import ActivationFunction
     from theory.networks import Network
 
-DELTA = Fraction(1, 20)
 ROUNDED = 1 + 1e-9  # constants that are rounded are rounded up
 REMARKS = (
     "Nothing is measured: the bound is a number once |x|, the sizes and delta are given, and it "
@@ -56,7 +55,7 @@ REMARKS = (
 
 
 def series_theorem(
-    network: Network, delta: Fraction = DELTA, name: str = "ZLB22/C1-apriori"
+    network: Network, delta: object = DELTA, name: str = "ZLB22/C1-apriori"
 ) -> Theorem:
     """The Hessian norm of one output of a graph at a random centre, from |x| and its sizes.
 
@@ -70,10 +69,11 @@ def series_theorem(
 
     Raises:
         HypothesisError: the bound says nothing about such a graph, and why.
+        ValueError: delta is not strictly between 0 and 1.
 
     Source: Zhu, Liu and Belkin 2022, Section 3.1; Tropp 2015, Theorem 4.1.1.
     """
-    graph = network.graph
+    graph, failure = network.graph, probability(delta)
     require_graph(graph)
     laws = drawn_laws(graph)
     full = frozenset(
@@ -105,7 +105,7 @@ def series_theorem(
         "hessian_norm",
         remarks=REMARKS,
         events=tuple(d.events),
-        failure=delta,
+        failure=failure,
         graph=graph,
     )
 
@@ -138,7 +138,11 @@ def constants(graph: Graph, delta: float, scale: float) -> dict[Term, float]:
         graph: the graph, all sizes numbers.
         delta: the allowed probability of failure.
         scale: rho, the norm of the input over the square root of its dimension.
+
+    Raises:
+        ValueError: the scale is no positive number.
     """
+    require_scale(scale)
     known = {FAILURE: float(delta), input_scale(INPUT): float(scale)}
     total = 0
     for node in graph.nodes:
