@@ -226,7 +226,8 @@ class _Walk:
 
     def _is_symbolic(self, term: Term) -> bool:
         space = term.args[0]
-        return space is PARAMS or bool(getattr(self.widths[space.args[0]], "free_symbols", ()))
+        sizes = self.widths if space is PARAMS else (self.widths[space.args[0]],)
+        return any(getattr(size, "free_symbols", ()) for size in sizes)
 
     def _statistic(self, term: Term) -> OrderAssumption | None:
         """The order taken for a layer statistic or a gradient norm, or None for other terms."""

@@ -229,6 +229,8 @@ def test_a_width_too_small_does_not_exist() -> None:
     numbers = [number(conv, 1.0, 4**k) * math.sqrt(4**k / (1 + k)) for k in (4, 7, 10)]
     assert max(numbers) < 2 * min(numbers)
     assert all(a.proved for a in conv.order.assumptions)
+    fixed = series.series_theorem(conv.network.substitute({theory.width("m"): 8}))
+    assert str(fixed.order) == "O(1)"  # where nothing grows, no logarithm does
 
 
 def test_a_layer_split_in_two_says_the_same_but_for_its_constants() -> None:
